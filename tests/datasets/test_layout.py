@@ -62,11 +62,12 @@ def test_domains_are_contiguous_patches(layout: str, inside: np.ndarray, rng: np
 
 def test_soft_membership_is_the_share_of_a_disc(rng: np.random.Generator) -> None:
     halves = lambda u: (u[:, 0] > 0).astype(int)
-    u = np.array([[0.0, 0.0], [-1.0, 0.0], [1.0, 3.0], [0.09, 0.0]])
+    u = np.array([[0.0, 0.0], [-1.0, 0.0], [1.0, 3.0], [0.09, 0.0], [-0.11, 0.0]])
     sharp = soft_membership(halves, u, 0.0, 2)
-    np.testing.assert_array_equal(sharp, [[1, 0], [1, 0], [0, 1], [0, 1]])
+    np.testing.assert_array_equal(sharp, [[1, 0], [1, 0], [0, 1], [0, 1], [1, 0]])
     soft = soft_membership(halves, u, 0.1, 2)
     np.testing.assert_allclose(soft.sum(axis=1), 1)
+    np.testing.assert_array_equal(soft[[1, 2, 4]], sharp[[1, 2, 4]])  # discs that the border does not cut
     angle, radius = rng.uniform(0, 2 * np.pi, 50_000), 0.1 * np.sqrt(rng.random(50_000))
     disc = radius[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
     exact = [halves(point + disc).mean() for point in u]

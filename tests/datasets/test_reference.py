@@ -30,6 +30,15 @@ def test_reference_profiles_are_those_of_the_tissue(tissue: AnnData) -> None:
         assert np.argmax(fit) == t
 
 
+def test_reference_cells_have_states(tissue: AnnData) -> None:
+    reference = simulate_reference(tissue, 3_000, library_size=20_000, rng=1)
+    shares = np.log1p(reference.X.toarray() / reference.X.sum(axis=1).A1[:, None] * 1e4)
+    for name in ("state_1", "state_2"):
+        genes = np.flatnonzero(tissue.var["module_true"] == name)
+        correlation = np.corrcoef(shares[:, genes].T)[np.triu_indices(len(genes), 1)]
+        assert correlation.mean() > 0.1
+
+
 def test_platform_effect_is_in_the_counts(tissue: AnnData) -> None:
     plain, shifted = (simulate_reference(tissue, 2_000, platform_effect=sd, rng=1) for sd in (0.0, 0.6))
     assert not plain.var["platform_effect_true"].any()

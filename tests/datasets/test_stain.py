@@ -34,6 +34,8 @@ def test_tissue_is_pink_and_purple_on_white_glass(spots: AnnData) -> None:
 def test_stain_covers_the_coordinates(spots: AnnData) -> None:
     for um_per_px in (1.5, 4.0):
         picture = simulate_stain(spots, um_per_px=um_per_px)
+        side = spots.obsm["spatial"].max(axis=0) + spots.obsm["spatial"].min(axis=0)  # the same margin all round
+        assert picture.shape[:2] == tuple(np.ceil(side[::-1] / um_per_px))
         tissue = [_patch(picture, xy, um_per_px, 2).mean() < 225 for xy in spots.obsm["spatial"]]
         assert np.mean(tissue) > 0.95  # a few spots lie on vessels
 

@@ -12,7 +12,7 @@ from spotweave.datasets._blocks import draw_cells, draw_spots, make_composition
 
 @pytest.fixture(scope="module")
 def spots() -> AnnData:
-    return simulate_tissue(1_501, n_genes=211, n_slices=2, batch_effect=0.4, rates=True, rng=3)
+    return simulate_tissue(1_501, n_genes=211, n_slices=2, batch_effect=0.4, rates=True, rng=6)
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +149,30 @@ def test_batch_effect_moves_the_second_slice(spots: AnnData) -> None:
     share = [spots.X[(spots.obs["slice"] == name).to_numpy()].sum(axis=0).A1 for name in ("slice_1", "slice_2")]
     ratio = np.log((share[1] + 1) / (share[0] + 1))
     assert np.corrcoef(ratio, beta[1])[0, 1] > 0.9
+
+
+def test_slices_have_their_depth_and_cells_of_their_own(spots: AnnData) -> None:
+    one, two = (spots.obs[spots.obs["slice"] == name] for name in ("slice_1", "slice_2"))
+    n = min(len(one), len(two))
+    assert not np.array_equal(one["n_cells_true"][:n], two["n_cells_true"][:n])
+    depth = [part["library_size_true"].mean() / part["n_cells_true"].mean() for part in (one, two)]
+    expected = spots.uns["simulation"]["slice_depth"]
+    assert expected[0] == 1
+    assert depth[1] / depth[0] == pytest.approx(expected[1], rel=0.05)
+    assert abs(expected[1] - 1) > 0.1  # or the line above shows nothing
+
+
+def test_blocks_are_independent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spotweave.datasets._params.BLOCK_ENTRIES", 64 * 3)
+    n_cells = simulate_tissue(192, n_genes=3).obs["n_cells_true"].to_numpy().reshape(3, 64)
+    assert np.abs(np.corrcoef(n_cells)[np.triu_indices(3, 1)]).max() < 0.5
+
+
+def test_states_average_over_the_cells_of_a_spot(spots: AnnData) -> None:
+    states = spots.obsm["activity_true"].filter(like="state").to_numpy()
+    scaled = states * np.sqrt(spots.obs["n_cells_true"].to_numpy())[:, None]
+    assert scaled.std() == pytest.approx(1, abs=0.05)
+    assert np.abs(_moran(states, spots.obsm["anatomy_true"])).max() < 5 * np.sqrt(2 / (6 * 1_501))
 
 
 def test_spots_lie_on_a_visium_array(spots: AnnData) -> None:
