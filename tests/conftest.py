@@ -19,3 +19,54 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data sets not found in {folder}: set SPOTWEAVE_DATA")
     return folder
+
+
+@pytest.fixture
+def domains_result():
+    """Hand-made object in the form that tl.domains writes: 2 slides of hexagonal spots, 3 domains, 9 genes."""
+    import pandas as pd
+    import scipy.sparse as sp
+    from anndata import AnnData
+
+    rng = np.random.default_rng(7)
+    rows, cols = np.divmod(np.arange(77), 11)
+    slide = np.column_stack([cols + 0.5 * (rows % 2), rows * np.sqrt(3) / 2]) * 100
+    xy = np.concatenate([slide, slide * 2 + 5000])
+    codes = np.tile(np.minimum(cols // 4, 2), 2)
+    counts = rng.poisson(2 + 6 * (np.arange(9) % 3 == codes[:, None]))
+    adata = AnnData(sp.csr_matrix(counts.astype(np.float32)))
+    adata.var_names = [f"gene{i}" for i in range(9)]
+    adata.obs["slide"] = pd.Categorical(np.repeat(["A", "B"], 77))
+    adata.obs["domain"] = pd.Categorical.from_codes(codes, ["0", "1", "2"])
+    truth = np.array(["deep", "middle", "top"], dtype=object)[[2, 0, 1]][codes]
+    truth[[3, 100]] = np.nan
+    adata.obs["truth"] = pd.Categorical(truth)
+    adata.obsm["spatial"] = xy
+    P = np.full((154, 3), 0.1) + 0.7 * np.eye(3)[codes]
+    P[5] = [0.4, 0.35, 0.25]
+    adata.obsm["domain_probability"] = P
+    adata.obsm["X_fusion"] = np.eye(3)[codes] @ rng.normal(size=(3, 5)) + 0.01 * rng.normal(size=(154, 5))
+    adata.uns["domain_colors"] = ["#d55e00", "#0072b2", "#009e73"]
+    adata.uns["domain"] = {
+        "params": {"method": "fusion", "n_domains": 3, "library_key": "slide", "rng": 0, "spotweave_version": "0.1.0"},
+        "n_domains": 3,
+        "converged": True,
+        "stability": 0.83,
+        "log_likelihood": -12.5,
+        "curve": {
+            "n_domains": np.arange(2, 6),
+            "stability": np.array([0.9, 0.95, 0.7, 0.6]),
+            "held_out": np.array([-14.0, -12.25, -12.0, -12.125]),
+        },
+        "history": {"loss": np.array([3.0, 2.0, 1.5]), "contrast": np.array([0.7, 0.5, 0.4])},
+    }
+    return adata
+
+
+@pytest.fixture
+def markers_table():
+    """Hand-made table in the form of tl.domain_markers, for `domains_result`."""
+    import pandas as pd
+
+    table = [(f"gene{g}", str(g % 3), 3.0 - g / 10, 1e-4, 1e-3) for g in range(9)]
+    return pd.DataFrame(table, columns=["gene", "domain", "effect", "p", "q"])

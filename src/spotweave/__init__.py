@@ -19,7 +19,7 @@ def __getattr__(name: str) -> Any:
     if name in _NAMESPACES:
         return import_module(f"spotweave.{name}")
     if name == "report":
-        return import_module("spotweave.report").report
+        return import_module("spotweave._report").report  # no module "report": it would hide the function
     msg = f"module 'spotweave' has no attribute {name!r}"
     raise AttributeError(msg)
 

@@ -59,12 +59,12 @@ def matched_colors(codes: np.ndarray, n: int, reference: np.ndarray, reference_c
     """Give each of `n` categories the colour of the reference category that it shares most rows with, one to one.
 
     `codes` and `reference` are category codes ``[rows]``, negative for none. Categories without a partner get colours
-    of their own.
+    of their own. The matching is that of :func:`spotweave.metrics.align_labels`.
     """
     shared = np.zeros((n, len(reference_colors)))
     both = (codes >= 0) & (reference >= 0)
     np.add.at(shared, (codes[both], reference[both]), 1)
-    partner = dict(zip(*linear_sum_assignment(-shared), strict=True))
+    partner = {i: j for i, j in zip(*linear_sum_assignment(-shared), strict=True) if shared[i, j]}
     spare = iter(c for c in palette(n + len(reference_colors)) if c not in set(reference_colors))
     return [reference_colors[partner[i]] if i in partner else next(spare) for i in range(n)]
 

@@ -18,6 +18,8 @@ from ._values import Categories, Values, categories, label_codes, look_up, numbe
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from ._layout import Panel
+
 # starts at a light grey, so that tissue without doubt still shows on white paper
 _DOUBT = LinearSegmentedColormap.from_list("doubt", ["#e6e4ec", "#9a78ba", "#3f007d"])
 _CURVES = {"stability": "stability\n(mean ARI between fits)", "held_out": "held-out log-likelihood\nper cell"}
@@ -75,6 +77,7 @@ def before_after(
     before: str | Sequence[str],
     after: str | Sequence[str] | None = None,
     *,
+    truth: str | None = None,
     layers: tuple[str | None, str | None] = (None, None),
     titles: tuple[str, str] | None = None,
     spatial_key: str = keys.SPATIAL,
@@ -91,6 +94,8 @@ def before_after(
         Columns of ``obs``, genes, or ``obsm`` keys as in :func:`spatial`; the same number of each. Without `after` the
         same names are drawn twice, from two layers. Labels on the left take the colours of those on the right that
         they share most cells with.
+    truth
+        ``obs`` column of known labels, drawn first in each row.
     layers
         Where genes are read on the left and on the right, ``X`` for None.
     titles
@@ -119,16 +124,27 @@ def before_after(
     if len(left) != len(right):
         raise fail("as many names in `after` as in `before`", f"{len(right)} and {len(left)}")
     options: dict[str, Any] = {"spatial_key": spatial_key, "library_key": library_key}
-    panels = []
+    panels: list[Panel] = []
     for one, other in zip(left, right, strict=True):
         pair = [look_up(adata, one, layer=layers[0], **options), look_up(adata, other, layer=layers[1], **options)]
         if isinstance(pair[0], Categories) and isinstance(pair[1], Categories):
             pair[0] = matched_categories(adata, one, pair[1])
-        sides = [make_panels(adata, [v], image=False, **options) for v in pair]
-        if titles is not None:
-            sides = [[p._replace(title=f"{t}: {p.title}") for p in side] for t, side in zip(titles, sides, strict=True)]
-        panels += [p._replace(legend=True) for couple in zip(*sides, strict=True) for p in couple]
-    return draw_grid(panels, ncols=2, look=Look(size))
+        names = (
+            [v.name for v in pair] if titles is None else [f"{t}: {v.name}" for t, v in zip(titles, pair, strict=True)]
+        )
+        if truth is not None:
+            pair.insert(0, _known(adata, truth, pair[1], options))
+            names.insert(0, truth)
+        rows = [make_panels(adata, [v], image=False, title=n, **options) for v, n in zip(pair, names, strict=True)]
+        panels += [p._replace(legend=True) for row in zip(*rows, strict=True) for p in row]
+    return draw_grid(panels, ncols=2 if truth is None else 3, look=Look(size))
+
+
+def _known(adata: "AnnData", truth: str, beside: Values, options: Mapping[str, Any]) -> Values:
+    """Known labels, in the colours of the labels `beside` them."""
+    if isinstance(beside, Categories):
+        return matched_categories(adata, truth, beside)
+    return categories(adata, truth, **options)
 
 
 def domain_curve(data: Any, *, key: str = keys.DOMAIN) -> Figure:

@@ -150,7 +150,8 @@ def leading_colours(H: np.ndarray) -> np.ndarray:
     vectors = vectors * np.where(vectors[np.abs(vectors).argmax(axis=0), range(vectors.shape[1])] < 0, -1, 1)
     scores = centred @ vectors
     low, high = np.quantile(scores, [0.02, 0.98], axis=0)
-    rgb = ((scores - low) / np.where(high > low, high - low, 1)).clip(0, 1)
+    span = np.maximum(high - low, 0.25 * (high - low).max(initial=0.0))  # a component of noise stays pale
+    rgb = (0.5 + (scores - (low + high) / 2) / np.where(span > 0, span, 1)).clip(0, 1)
     return np.pad(rgb, ((0, 0), (0, 3 - rgb.shape[1])), constant_values=0.5)
 
 
