@@ -114,6 +114,9 @@ def test_read_visium_raw_matrix_keeps_spots_under_tissue(visium):
     adata = io.read_visium(truth.folder)
     assert adata.obs_names.tolist() == raw.barcodes
     np.testing.assert_array_equal(adata.X.toarray(), raw.X)
+    raw.X = raw.X + 1
+    raw.write_mtx(truth.folder / "filtered_feature_bc_matrix")  # the filtered one comes first, whatever its form
+    np.testing.assert_array_equal(io.read_visium(truth.folder).X.toarray(), raw.X)
 
 
 def test_read_visium_prefixed_matrix(visium):

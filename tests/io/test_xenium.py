@@ -22,8 +22,11 @@ def test_read_xenium_holds_what_was_written(xenium, cells, matrix, caplog):
     assert adata.obs["cell_area"].tolist() == pytest.approx(table["cell_area"].tolist())
 
 
-def test_read_xenium_counts_controls_the_cell_table_lacks(xenium):
+@pytest.mark.parametrize("unassigned", ["Unassigned Codeword", "Blank Codeword"])
+def test_read_xenium_counts_controls_the_cell_table_lacks(xenium, unassigned):
     folder, counts, _ = xenium()
+    counts.types[7] = unassigned
+    counts.write_h5(folder / "cell_feature_matrix.h5")
     obs = io.read_xenium(folder).obs
     assert obs["control_codeword_counts"].tolist() == counts.X[:, 6].tolist()
     assert obs["unassigned_codeword_counts"].tolist() == counts.X[:, 7].tolist()
