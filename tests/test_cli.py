@@ -145,6 +145,7 @@ def test_bad_input_is_one_line_and_status_2(capsys, source, calls, tmp_path, tok
     assert (status, out) == (2, "")
     assert_one_line(err)
     assert message in err
+    assert not calls  # found out before the work, not after
     assert sorted(p.name for p in tmp_path.iterdir()) == before
 
 

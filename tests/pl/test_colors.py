@@ -49,3 +49,9 @@ def test_matched_colors_agree_with_align_labels(rng):
                 assert result[t] not in colours
         assert len(set(result)) == 6
         assert all(to_hex(c) == c for c in result)
+
+
+def test_a_label_that_shares_no_row_gets_a_colour_of_its_own():
+    result = matched_colors(np.array([0, 0, 1, -1]), 2, np.array([0, 0, -1, 1]), ["#000001", "#000002"])
+    assert result[0] == "#000001"
+    assert result[1] not in {"#000001", "#000002"}

@@ -48,7 +48,8 @@ def test_tiles_fill_a_lattice_without_overlap(lattice, corners, cell, degrees, s
 def test_jittered_lattice_is_still_one(rng):
     xy = square(17) + rng.normal(scale=0.03, size=(289, 2))
     marker = fit_marker(xy)
-    assert np.shape(marker.vertices) == (4, 2)
+    assert marker.vertices is not None
+    assert len(marker.vertices) == 4
     assert marker.diameter == pytest.approx(1, abs=0.03)
 
 
