@@ -16,7 +16,7 @@ import spotweave
 import spotweave.datasets
 import spotweave.tl
 from spotweave import _commands
-from spotweave._commands import _settings_of
+from spotweave._commands._domains import _settings_of
 from spotweave.cli import main
 
 

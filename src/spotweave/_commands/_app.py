@@ -1,0 +1,62 @@
+"""The application that commands register with, and what they share."""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+Output = Annotated[Path, Parameter(name=["--output", "-o"])]
+Seed = Annotated[int, Parameter(name=["--rng", "--seed"])]
+
+app = App(
+    name="spotweave",
+    help="Infer what a spatial-transcriptomics experiment did not measure.",
+    help_format="plaintext",
+    version=lambda: version("spotweave"),
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+)
+if (Path(__file__).parents[1] / "bench" / "cli.py").exists():
+    app.command("spotweave.bench.cli:app", name="bench", help="Compare methods on data sets with known labels.")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Reading:
+    """How the input is read.
+
+    Parameters
+    ----------
+    table_key
+        Table of a SpatialData store.
+    bin_um
+        Visium HD: side of the squares in micrometres.
+    """
+
+    table_key: str = "table"
+    bin_um: int = 8
+
+    def __call__(self, source: Path, *, backed: bool = False) -> "AnnData":
+        """Read, with the matrix left on disk where the format allows it."""
+        from .. import io
+
+        backed = backed and source.suffix in {".h5ad", ".zarr"}
+        return io.read(source, table_key=self.table_key, bin_um=self.bin_um, backed=backed)
+
+
+AS_IT_IS = Reading()
+
+
+def say(line: str) -> None:
+    """Write a line to standard output: what the user asked for."""
+    print(line, flush=True)
+
+
+def title_of(source: Path) -> str:
+    """Name of a file or folder, as the heading of its report."""
+    return source.resolve().name.removesuffix(".h5ad").removesuffix(".zarr")
