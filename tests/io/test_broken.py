@@ -81,8 +81,26 @@ def edit_json(change):
 
 
 def hide_metadata(path: Path) -> None:
-    for hidden in path.glob(".z*"):
-        hidden.unlink()
+    for name in (".zgroup", ".zattrs", "zarr.json"):  # zarr 2 and zarr 3
+        (path / name).unlink(missing_ok=True)
+
+
+def spoil_metadata(path: Path) -> None:
+    for name in (".zattrs", "zarr.json"):
+        if (path / "X" / name).exists():
+            (path / "X" / name).write_text("{")
+
+
+def cut_chunk(path: Path) -> None:
+    cut(next(chunk for chunk in (path / "X/data/0", path / "X/data/c/0") if chunk.exists()))
+
+
+def drop_copied_metadata(path: Path) -> None:
+    """Remove what a store repeats at its root, which would hide the damage beneath."""
+    (path / ".zmetadata").unlink(missing_ok=True)
+    root = path / "zarr.json"
+    if root.exists():
+        root.write_text(json.dumps({k: v for k, v in json.loads(root.read_text()).items() if k[:5] != "conso"}))
 
 
 VISIUM: dict[str, tuple[str, Damage, str]] = {
@@ -303,8 +321,8 @@ def test_h5ad(visium, tmp_path, one_clear_error, kind):
 ZARR: dict[str, tuple[Damage, str]] = {
     "without metadata": (hide_metadata, "zarr store"),
     "without obs": (lambda p: (p / "obs").rename(p.parent / "obs_elsewhere"), "'obs' and 'var'"),
-    "with damaged metadata": (lambda p: (p / "X" / ".zattrs").write_text("{"), ""),
-    "with a truncated chunk": (lambda p: cut(p / "X" / "data" / "0"), ""),
+    "with damaged metadata": (spoil_metadata, ""),
+    "with a truncated chunk": (cut_chunk, ""),
 }
 
 
@@ -314,6 +332,6 @@ def test_zarr(visium, tmp_path, one_clear_error, kind):
     path = tmp_path / "a.zarr"
     adata = io.read(visium().folder)
     io.write(adata, path)
-    (path / ".zmetadata").unlink(missing_ok=True)  # a copy of the metadata, which would hide the damage
+    drop_copied_metadata(path)
     damage(path)
     one_clear_error(lambda: io.read(path), path, said)
