@@ -71,7 +71,9 @@ def read_spots(folder: Path, *, images: bool, image_folders: Sequence[Path] = ()
     adata.obs = placed[COLUMNS[1:4]].astype(np.int64)
     xy = placed[["pxl_col_in_fullres", "pxl_row_in_fullres"]]  # x runs along columns, y along rows
     adata.obsm[keys.SPATIAL] = check_coords(xy.to_numpy(), str(positions_path))
-    adata.uns[keys.SPATIAL] = {_library_id(tenx, folder): _pictures([folder / "spatial", *image_folders], tenx, images)}
+    adata.uns[keys.SPATIAL] = {
+        _library_id(tenx, folder): _pictures([folder / "spatial", *image_folders], tenx, images=images)
+    }
     return adata
 
 
@@ -135,7 +137,7 @@ def _library_id(tenx: TenX, folder: Path) -> str:
     return str(tenx.attrs.get("library_ids", named[0] if named else "library")).replace("/", "_")
 
 
-def _pictures(folders: Sequence[Path], tenx: TenX, images: bool) -> dict[str, Any]:  # noqa: FBT001
+def _pictures(folders: Sequence[Path], tenx: TenX, *, images: bool) -> dict[str, Any]:
     """Build ``uns["spatial"][library_id]``."""
     scales, path = _scalefactors(folders, required=images)
     pictures = _images(folders) if images else {}
