@@ -169,7 +169,7 @@ def test_only_sections_for_what_is_there(tmp_path):
     bare = AnnData(sp.csr_matrix(np.array([[1.0, 0], [2, 3], [0, 0]])))
     page = page_of(bare, tmp_path)
     assert page.sections == ["summary", "data"]
-    assert "1 cells hold no counts" in page.words
+    assert "1 of 3 cells hold no counts" in page.words
     bare.X = bare.X * 0.5  # no counts: nothing to say about depth
     assert page_of(bare, tmp_path).sections == ["summary"]
     bare.obsm["spatial"] = np.eye(3, 2)

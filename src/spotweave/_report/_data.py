@@ -41,14 +41,14 @@ def depth(context: Context) -> Section | None:
 
 def _notes(context: Context, counts: np.ndarray) -> list[str]:
     """What a reader should know before believing anything below."""
-    notes = []
+    notes, n = [], context.adata.n_obs
     empty = int((counts == 0).sum())
     if empty:
-        notes.append(f"{empty:,} cells hold no counts at all; their domain rests on their neighbours alone.")
+        notes.append(f"{empty:,} of {n:,} cells hold no counts at all; a domain given to one rests on its neighbours alone.")
     if context.spatial_key in context.adata.obsm:
         xy = pd.DataFrame(np.asarray(context.adata.obsm[context.spatial_key]))
         xy["slide"] = context.slide_codes
         same = int(xy.duplicated().sum())
         if same:
-            notes.append(f"{same:,} cells lie exactly on another cell of their slide.")
+            notes.append(f"{same:,} of {n:,} cells lie exactly on another cell of their slide.")
     return notes
