@@ -114,10 +114,10 @@ def test_numbers_of_duplicates_and_isolated_points_are_logged(adata, caplog):
 
 
 def test_small_libraries_are_logged_and_joined_completely(adata, caplog):
-    adata.obs["slide"] = pd.Categorical(["few"] * 3 + ["many"] * 58)
+    adata.obs["slide"] = pd.Categorical(["few"] * 6 + ["many"] * 55)
     gr.knn(adata, library_key="slide")
-    assert "1 of 2 libraries have at most n_neighs=6 points (smallest: 3)" in caplog.text
-    np.testing.assert_array_equal(adata.obsp["spatial_connectivities"][:3, :3].toarray(), 1 - np.eye(3))
+    assert "1 of 2 libraries have at most n_neighs=6 points (smallest: 6)" in caplog.text
+    np.testing.assert_array_equal(adata.obsp["spatial_connectivities"][:6, :6].toarray(), 1 - np.eye(6))
     gr.knn(adata, n_neighs=61)
     assert adata.obsp["spatial_connectivities"].nnz == 61 * 60
 

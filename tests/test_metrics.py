@@ -196,6 +196,7 @@ def test_align_labels_keeps_what_has_no_partner():
     reference = ["L1", "L1", "L1", "L2", "L2", "L2", "L2", None]
     aligned = metrics.align_labels(labels, reference)
     assert aligned.tolist() == ["L1", "L1", "L1", "L2", "L2", "L1'", None, "c"]
+    assert metrics.align_labels(["a", "b", None], ["x", "x", "y"]).tolist() == ["x", "b", None]
     assert metrics.align_labels([1, 1, 2], [5.0, 5.0, np.nan]).tolist() == ["5.0", "5.0", "2"]
     with pytest.raises(InputError, match="each of 2 labels"):
         metrics.align_labels([1, 2], [1])

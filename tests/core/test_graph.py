@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.neighbors import NearestNeighbors
 
 from spotweave import InputError
 from spotweave.core import graph
@@ -112,6 +113,13 @@ def test_knn_matches_loop(rng, d, k):
         np.testing.assert_allclose(D[i, expected].toarray().ravel(), lengths[i, expected])
 
 
+@pytest.mark.parametrize(("side", "k"), [(6, 20), (20, 6)])  # all pairs are compared in the first case, not the second
+def test_knn_breaks_ties_as_squidpy(side, k):
+    xy = np.array([[x, y] for x in range(side) for y in range(side)]) * 137.3
+    expected = NearestNeighbors(n_neighbors=k).fit(xy).kneighbors(return_distance=False)  # what squidpy calls
+    np.testing.assert_array_equal(graph.knn(xy, n_neighs=k).connectivities.indices.reshape(-1, k), np.sort(expected, 1))
+
+
 @pytest.mark.parametrize("interval", [0.4, (0.2, 0.5)])
 def test_radius_matches_loop(rng, interval):
     xy, library = rng.random((41, 2)), rng.integers(0, 3, 41)
@@ -183,6 +191,12 @@ def test_grid_infers_spacing_library_by_library():
     W = graph.grid(xy, library=library).connectivities
     one = graph.grid(hexagons()).connectivities
     assert abs(W - sp.block_diag([one, one])).nnz == 0
+
+
+@pytest.mark.parametrize(("copies", "n_joined"), [(5, 6), (9, 6)])
+def test_grid_of_many_duplicates_has_no_isolated_point(copies, n_joined):
+    W = graph.grid(np.repeat(hexagons(), copies, axis=0)).connectivities
+    assert (np.diff(W.indptr) == n_joined).all()
 
 
 @pytest.mark.parametrize("k", [2, 6, 11])

@@ -224,8 +224,8 @@ def _lattice(xy: np.ndarray, k: int) -> Edges:
     if not length.size:
         return i, j, length
     spacing = np.median(length)
-    if spacing == 0 and length.any():  # most points share their place with others
-        spacing = np.median(length[length > 0])
+    if spacing == 0:  # most points share their place with others
+        spacing = np.median(length[length > 0]) if length.any() else np.inf
     keep = length < GRID_TOLERANCE * spacing
     return i[keep], j[keep], length[keep]
 
