@@ -230,3 +230,18 @@ def test_no_pyplot_and_notebooks_still_see_the_figure(domains_result):
     assert ("matplotlib.pyplot" in sys.modules) is loaded
     if loaded:
         assert not sys.modules["matplotlib.pyplot"].get_fignums()
+
+
+def test_tables_without_rows_or_slides(domains_result):
+    with pytest.raises(InputError, match="at least one cell"):
+        pl.spatial(domains_result[:0].copy(), "domain")
+    domains_result.obs["slide"] = pd.Categorical([np.nan] * 154, categories=["A"])
+    with pytest.raises(InputError, match="missing values only"):
+        pl.spatial(domains_result, "domain", library_key="slide")
+
+
+def test_three_dimensional_and_pixel_coordinates(domains_result):
+    xy = domains_result.obsm["spatial"]
+    domains_result.obsm["spatial"] = np.column_stack([xy, np.zeros(154)]).astype(int)
+    (ax,) = maps(pl.spatial(domains_result, "domain"))
+    np.testing.assert_array_equal(points_of(ax).get_offsets(), xy.astype(int))

@@ -74,8 +74,8 @@ def page_of(adata, tmp_path, **options):
     return Page(path.read_text(encoding="utf-8"))
 
 
-def unpacked(text, kind="<u2"):
-    return np.frombuffer(base64.b64decode(text), dtype=kind)
+def unpacked(text):
+    return np.frombuffer(base64.b64decode(text), dtype="<u2")
 
 
 def test_all_sections_in_order(domains_result, markers_table, tmp_path):
@@ -143,7 +143,7 @@ def test_map_holds_positions_and_labels(domains_result, tmp_path):
     np.testing.assert_array_equal(unpacked(domain["codes"]), domains_result.obs["domain"].cat.codes)
     assert domain["colors"] == domains_result.uns["domain_colors"]
     assert np.flatnonzero(unpacked(truth["codes"]) == 65535).tolist() == [3, 100]
-    np.testing.assert_array_equal(unpacked(data["slide"], "u1"), domains_result.obs["slide"].cat.codes)
+    np.testing.assert_array_equal(unpacked(data["slide"]), domains_result.obs["slide"].cat.codes)
     x, y = (unpacked(data[k]) / 65535 * max(data["width"], data["height"]) for k in "xy")
     xy = domains_result.obsm["spatial"]
     for i, rows in enumerate((slice(0, 77), slice(77, None))):

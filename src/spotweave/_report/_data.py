@@ -44,7 +44,9 @@ def _notes(context: Context, counts: np.ndarray) -> list[str]:
     notes, n = [], context.adata.n_obs
     empty = int((counts == 0).sum())
     if empty:
-        notes.append(f"{empty:,} of {n:,} cells hold no counts at all; a domain given to one rests on its neighbours alone.")
+        notes.append(
+            f"{empty:,} of {n:,} cells hold no counts at all; a domain given to one rests on its neighbours alone."
+        )
     if context.spatial_key in context.adata.obsm:
         xy = pd.DataFrame(np.asarray(context.adata.obsm[context.spatial_key]))
         xy["slide"] = context.slide_codes

@@ -35,7 +35,7 @@ def map_data(context: Context) -> dict[str, Any]:
         "height": height,
         "x": _packed(positions[:, 0]),
         "y": _packed(positions[:, 1]),
-        "slide": _packed(context.slide_codes[shown].astype("u1")),
+        "slide": _packed(context.slide_codes[shown].astype("<u2")),
         "slides": slides,
         "layers": layers,
         "views": list(range(min(len(layers), 2))),  # two maps side by side, what each shows first

@@ -142,11 +142,16 @@ def make_panels(
 
 def slide_rows(adata: "AnnData", library_key: str | None) -> list[tuple[str | None, np.ndarray]]:
     """Return name and row numbers of each slide that has rows; without `library_key` all rows under None."""
+    if adata.n_obs == 0:
+        raise fail("at least one cell", "a table without rows")
     if library_key is None:
         return [(None, np.arange(adata.n_obs))]
     codes, names = label_codes(get_obs(adata, library_key, name="library_key"))
     rows = [(name, np.flatnonzero(codes == i)) for i, name in enumerate(names)]
-    return [(name, found) for name, found in rows if found.size]
+    named = [(name, found) for name, found in rows if found.size]
+    if not named:
+        raise fail(f"names of slides in adata.obs[{library_key!r}]", "missing values only")
+    return named
 
 
 def slides_in_row(panels: Sequence[Panel], n_values: int, ncols: int) -> int:

@@ -7,7 +7,7 @@
     const view = new DataView(bytes(text).buffer);
     return Uint16Array.from({ length: view.byteLength / 2 }, (_, i) => view.getUint16(2 * i, true));
   };
-  const x = words(data.x), y = words(data.y), slide = bytes(data.slide), n = x.length;
+  const x = words(data.x), y = words(data.y), slide = words(data.slide), n = x.length;
   const layers = data.layers.map((l) => ({ ...l, codes: words(l.codes) }));
   const element = (tag, settings) => Object.assign(document.createElement(tag), settings);
 
