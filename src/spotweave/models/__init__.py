@@ -1,0 +1,1 @@
+"""Trained models: a module with ``loss(batch) -> dict``, its frozen settings, and what turns arrays into batches."""

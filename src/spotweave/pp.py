@@ -1,0 +1,191 @@
+"""Counts -> checked counts, normalised expression, chosen genes."""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from . import _keys as keys
+from ._check import check_range, fail, listing
+from ._table import get_counts, get_table, params, row_chunks, write
+from .core.expression import Chunks, Components, GeneMoments, gene_moments, overdispersion, principal_components
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+
+__all__ = ["counts", "normalize", "select_genes"]
+
+
+def counts(adata: "AnnData", *, layer: str | None = None, table_key: str = "table", copy: bool = False) -> Any:
+    """Check the raw counts and keep them in ``adata.layers["counts"]``.
+
+    Parameters
+    ----------
+    adata
+        AnnData, or a SpatialData object with this table.
+    layer
+        Layer of raw counts; None: ``layers["counts"]`` when there, else ``X``.
+    table_key
+        Name of the table in a SpatialData object.
+    copy
+        Return the counts and leave `adata` alone.
+
+    Returns
+    -------
+    None, writes ``adata.layers["counts"]``; the matrix with ``copy=True``.
+
+    Raises
+    ------
+    InputError
+        When a value is not a finite, non-negative whole number.
+    """
+    adata = get_table(adata, table_key)
+    X = get_counts(adata, layer)
+    if copy:
+        return X
+    if keys.COUNTS not in adata.layers or layer is not None:
+        write(adata, {("layers", keys.COUNTS): X.copy() if layer is None else X})
+    return None
+
+
+def normalize(
+    adata: "AnnData",
+    *,
+    layer: str | None = None,
+    target_sum: float | None = None,
+    key_added: str = "lognorm",
+    table_key: str = "table",
+    copy: bool = False,
+) -> sp.csr_matrix | None:
+    """Scale each cell to the same count and take ``log(1 + x)``, as ``sc.pp.normalize_total`` and ``log1p`` do.
+
+    Parameters
+    ----------
+    adata
+        AnnData, or a SpatialData object with this table.
+    layer
+        Layer of raw counts; None: ``layers["counts"]`` when there, else ``X``.
+    target_sum
+        Counts of each cell afterwards; None: the median of the cells that have any.
+    key_added
+        Layer written; `X` is not touched.
+    table_key
+        Name of the table in a SpatialData object.
+    copy
+        Return the matrix and leave `adata` alone.
+
+    Returns
+    -------
+    None, writes ``adata.layers[key_added]`` (CSR, float32); the matrix with ``copy=True``.
+    """
+    adata = get_table(adata, table_key)
+    X = sp.csr_matrix(get_counts(adata, layer), dtype=np.float32, copy=True)
+    size = np.asarray(X.sum(axis=1)).ravel()
+    if not size.any():
+        raise fail("at least one cell with counts", "none")
+    target = float(np.median(size[size > 0])) if target_sum is None else target_sum
+    factor = np.divide(target, size, out=np.zeros_like(size), where=size > 0)
+    X.data = np.log1p(X.data * np.repeat(factor, np.diff(X.indptr)))
+    if copy:
+        return X
+    write(adata, {("layers", key_added): X})
+    return None
+
+
+def select_genes(
+    adata: "AnnData", *, n_top: int = 3_000, layer: str | None = None, table_key: str = "table", copy: bool = False
+) -> pd.DataFrame | None:
+    """Choose the genes whose variance lies furthest above that of pure counting noise.
+
+    The score is `spotweave.core.expression.overdispersion`: one pass, no smoothing curve to fit.
+
+    Parameters
+    ----------
+    adata
+        AnnData, or a SpatialData object with this table.
+    n_top
+        Number of genes; all that have counts when there are fewer.
+    layer
+        Layer of raw counts; None: ``layers["counts"]`` when there, else ``X``.
+    table_key
+        Name of the table in a SpatialData object.
+    copy
+        Return the table and leave `adata` alone.
+
+    Returns
+    -------
+    None, writes ``adata.var["highly_variable"]`` (bool) and ``adata.var["overdispersion"]``; a DataFrame of both
+    with ``copy=True``.
+    """
+    adata = get_table(adata, table_key)
+    X = get_counts(adata, layer)
+    moments = gene_moments(lambda: row_chunks(X))
+    table = pd.DataFrame(
+        {keys.HIGHLY_VARIABLE: top_genes(moments, n_top), "overdispersion": overdispersion(moments)},
+        index=adata.var_names,
+    )
+    if copy:
+        return table
+    results: dict[tuple[str, str], Any] = {("var", name): table[name] for name in table}
+    write(adata, {**results, ("uns", "select_genes"): params(n_top=n_top, layer=layer)})
+    return None
+
+
+def top_genes(moments: GeneMoments, n_top: int) -> np.ndarray:
+    """Mask ``[g]`` of the `n_top` most overdispersed genes that are seen in at least 3 cells (in any, if few are)."""
+    check_range(n_top, "n_top", low=1, integer=True)
+    score = overdispersion(moments)
+    enough = moments.detected >= min(3, moments.detected.max(initial=0))
+    allowed = np.flatnonzero(enough & (moments.total > 0))
+    if not allowed.size:
+        raise fail("at least one gene with counts", "only zeros", "Pass raw counts.")
+    chosen = np.zeros(len(score), bool)
+    chosen[allowed[np.argsort(-score[allowed], kind="stable")[:n_top]]] = True
+    return chosen
+
+
+class Prepared(NamedTuple):
+    """What the domain methods start from."""
+
+    components: Components
+    genes: np.ndarray
+    """Mask of the chosen genes [g]."""
+    n_empty: int
+    """Cells without any count."""
+    chunks: "Chunks"
+    """Row chunks of the counts of the chosen genes."""
+    size: np.ndarray
+    """Counts of each cell [n]."""
+
+
+def prepare(
+    adata: "AnnData",
+    *,
+    layer: str | None,
+    n_top: int,
+    n_components: int,
+    rng: np.random.Generator,
+    genes: "Sequence[str] | None" = None,
+) -> Prepared:
+    """Check counts, choose genes and take principal components, streaming; writes nothing."""
+    X = get_counts(adata, layer)
+    moments = gene_moments(lambda: row_chunks(X))
+    chosen = top_genes(moments, n_top) if genes is None else _named(adata, genes)
+    columns = np.flatnonzero(chosen)
+    if isinstance(X, sp.csr_matrix | sp.csr_array | np.ndarray):
+        X = X[:, columns]  # once, where it fits; a stored matrix is cut chunk by chunk
+        chunks: Chunks = lambda: row_chunks(X)
+    else:
+        chunks = lambda: ((rows, block[:, columns]) for rows, block in row_chunks(X))
+    components = principal_components(chunks, moments.size, n_components, rng=rng)
+    return Prepared(components, chosen, int((moments.size == 0).sum()), chunks, moments.size)
+
+
+def _named(adata: "AnnData", genes: "Sequence[str]") -> np.ndarray:
+    unknown = sorted(set(genes) - set(adata.var_names))
+    if unknown:
+        raise fail("genes out of adata.var_names", listing(unknown))
+    return np.asarray(adata.var_names.isin(list(genes)))
