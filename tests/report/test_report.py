@@ -135,6 +135,14 @@ def test_trust_admits_what_was_not_measured(domains_result, tmp_path):
         assert part in page.words
 
 
+def test_trust_with_half_of_the_scores(domains_result, tmp_path):
+    domains_result.uns["domain"]["stability"] = None
+    del domains_result.uns["domain"]["curve"]["held_out"]
+    words = page_of(domains_result, tmp_path).words
+    assert "Stability was not measured" in words
+    assert "No held-out score is stored for 3 domains" in words
+
+
 def test_map_holds_positions_and_labels(domains_result, tmp_path):
     data = json.loads(page_of(domains_result, tmp_path, truth="truth").json)
     assert (data["n_cells"], data["n_shown"]) == (154, 154)

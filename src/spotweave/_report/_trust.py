@@ -41,7 +41,8 @@ def _converged(context: Context) -> Check:
 
 
 def _steady(context: Context) -> Check:
-    value = float(context.result.get("stability", np.nan))
+    stored = context.result.get("stability")
+    value = np.nan if stored is None else float(stored)
     if not np.isfinite(value):
         return Check("unknown", "Stability was not measured", "Fit again with another seed and compare.")
     claim = f"Independent fits agree with a mean ARI of {value:.2f}"
@@ -54,14 +55,14 @@ def _steady(context: Context) -> Check:
 
 def _number(context: Context) -> Check | None:
     curve, k = context.result.get("curve"), context.result.get("n_domains")
-    if not isinstance(curve, Mapping) or "held_out" not in curve or k is None:
+    if not isinstance(curve, Mapping) or k is None:
         reason = "Whether it suits the data was not tested; leave n_domains out to have it chosen."
         return Check("unknown", "The number of domains was given", reason)
     tried = np.asarray(curve["n_domains"]).astype(int)
-    held_out = np.asarray(curve["held_out"], dtype=float)
+    held_out = np.asarray(curve.get("held_out", np.full(tried.size, np.nan)), dtype=float)
     here = held_out[tried == int(k)]
     if here.size == 0 or not np.isfinite(here[0]):
-        return Check("unknown", f"No held-out score is stored for {k} domains", "")
+        return Check("unknown", f"No held-out score is stored for {int(k)} domains", "")
     best = tried[np.nanargmax(held_out)]
     claim = f"Held-out log-likelihood at {int(k)} domains: {here[0]:.4g} per cell"
     if best == int(k):
