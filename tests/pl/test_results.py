@@ -64,14 +64,19 @@ def test_before_after_of_unequal_length(domains_result):
 
 
 def test_curve_shows_the_stored_numbers_and_the_choice(domains_result):
-    figure = pl.domain_curve(domains_result)
     curve = domains_result.uns["domain"]["curve"]
+    curve["stability_se"] = np.full(4, 0.02)
+    figure = pl.domain_curve(domains_result)
     for ax, name in zip(figure.axes, ("stability", "held_out"), strict=True):
         line, chosen = ax.lines
         np.testing.assert_array_equal(line.get_xdata(), curve["n_domains"])
         np.testing.assert_array_equal(line.get_ydata(), curve[name])
         assert np.asarray(chosen.get_xdata()).tolist() == [3, 3]
     assert "3 domains" in figure.axes[0].get_title()
+    (band,) = figure.axes[0].collections
+    low, high = band.get_datalim(figure.axes[0].transData).intervaly
+    assert (low, high) == pytest.approx((0.58, 0.97))
+    assert not figure.axes[1].collections
 
 
 def test_training_draws_each_quantity_and_each_fit(domains_result):
@@ -100,7 +105,7 @@ def test_marker_dots_are_means_and_shares(domains_result, markers_table):
     figure = pl.domain_markers(domains_result, markers_table, n=2)
     ax = figure.axes[0]
     genes = [t.get_text() for t in ax.get_xticklabels()]
-    assert genes == ["gene0", "gene3", "gene1", "gene4", "gene2", "gene5"]  # by domain, strongest first
+    assert genes == ["gene0", "gene3", "gene1", "gene4", "gene2", "gene5"]  # by domain, in the table's order
     dots = points_of(ax)
     X = domains_result.X.toarray().astype(float)
     values = np.log1p(1e4 * X / X.sum(axis=1, keepdims=True))
@@ -121,6 +126,12 @@ def test_marker_dots_of_a_matrix_without_counts_show_it_as_it_is(domains_result,
     X, codes = domains_result.X.toarray()[:, :3], domains_result.obs["domain"].cat.codes.to_numpy()
     means = np.array([X[codes == k].mean(axis=0) for k in range(3)])
     np.testing.assert_allclose(dots.get_array(), ((means - means.min(0)) / np.ptp(means, axis=0)).ravel(), rtol=1e-5)
+
+
+def test_markers_keep_the_tables_order_and_are_raised_in_their_domain(domains_result, markers_table):
+    table = markers_table.iloc[::-1].assign(effect=lambda t: np.where(t["gene"] == "gene7", -1.0, t["effect"]))
+    ax = pl.domain_markers(domains_result, table, n=2).axes[0]
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["gene6", "gene3", "gene4", "gene1", "gene8", "gene5"]
 
 
 def test_marker_tables_that_do_not_fit(domains_result, markers_table):

@@ -36,6 +36,15 @@ def test_line_chart_is_to_scale_and_skips_missing_values():
     assert "a &amp; b" in svg
 
 
+def test_error_bars_reach_as_far_as_the_errors():
+    svg = line_chart([1, 2, 3], [[0.0, 1.0, 2.0]], title="t", x_label="x", errors=[0.5, 0.0, 1.0])
+    ends = np.array(re.findall(r'class="error"[^>]*y1="([\d.]+)" y2="([\d.]+)"', svg), dtype=float)
+    (points,) = re.findall(r'points="([^"]*)"', svg)
+    y = np.array([p.split(",")[1] for p in points.split()], dtype=float)
+    unit = y[0] - y[1]
+    np.testing.assert_allclose((ends - y[:, None]) / unit, [[0.5, -0.5], [0, 0], [1, -1]], atol=0.01)
+
+
 def test_line_chart_without_a_single_number():
     assert "<svg" in line_chart([1, 2], [[np.nan, np.nan]], title="t", x_label="x")
 

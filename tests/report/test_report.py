@@ -121,7 +121,7 @@ def test_trust_says_what_the_scores_say(domains_result, tmp_path):
     words = page_of(domains_result, tmp_path).words
     assert "The fit converged" in words
     assert "mean ARI of 0.83" in words
-    assert "Held-out log-likelihood at 3 domains: -12.25 per cell" in words
+    assert "Held-out log-likelihood at 3 domains: -12.25 per cell above that of one domain" in words
     assert "0.25 below the highest, which is at 4 domains" in words
     assert "0.6% of the cells have no domain with a probability of 0.5 or more" in words  # 1 of 154
 

@@ -11,12 +11,26 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 10, 12, 38
 
 
 def line_chart(
-    x: Sequence[float], lines: Sequence[Sequence[float]], *, title: str, x_label: str, mark: float | None = None
+    x: Sequence[float],
+    lines: Sequence[Sequence[float]],
+    *,
+    title: str,
+    x_label: str,
+    mark: float | None = None,
+    errors: Sequence[float] | None = None,
 ) -> Markup:
-    """Draw lines over common `x`, with a dashed vertical line at `mark`."""
+    """Draw lines over common `x`, with a dashed vertical line at `mark` and `errors` about the first line."""
     xs, ys = np.asarray(x, dtype=float), [np.asarray(line, dtype=float) for line in lines]
-    frame = _Frame(xs, np.concatenate(ys))
+    around = np.zeros(xs.size) if errors is None else np.asarray(errors, dtype=float)
+    frame = _Frame(xs, np.concatenate([*ys, ys[0] - around[: ys[0].size], ys[0] + around[: ys[0].size]]))
     parts = [frame.axes(x_label)]
+    if errors is not None:
+        parts += [
+            f'<line class="error" x1="{frame.x(a):.1f}" x2="{frame.x(a):.1f}" y1="{frame.y(b - e):.1f}" '
+            f'y2="{frame.y(b + e):.1f}"/>'
+            for a, b, e in zip(xs, ys[0], around, strict=True)
+            if np.isfinite(b + e)
+        ]
     if mark is not None:
         at = frame.x(mark)
         parts.append(f'<line class="mark" x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>')

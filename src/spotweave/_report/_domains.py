@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ..pl._genes import top_markers
+from ..pl._results import chosen_number
 from ..pl._values import Categories
 from ._charts import line_chart
 from ._context import Context, Section
@@ -86,13 +87,14 @@ def choice(context: Context) -> Section | None:
     curve = context.result.get("curve")
     if not isinstance(curve, Mapping) or "n_domains" not in curve:
         return None
-    chosen = int(context.result["n_domains"])
+    chosen = chosen_number(context.result)
     names = {
-        "stability": "Stability: mean ARI between independent fits",
-        "held_out": "Held-out log-likelihood per cell",
+        "stability": "Stability: ARI between two halves of the counts",
+        "held_out": "Held-out log-likelihood per cell, above that of one domain",
     }
+    options: dict[str, Any] = {"x_label": "number of domains", "mark": chosen}
     charts = [
-        line_chart(curve["n_domains"], [curve[k]], title=title, x_label="number of domains", mark=chosen)
+        line_chart(curve["n_domains"], [curve[k]], title=title, errors=curve.get(f"{k}_se"), **options)
         for k, title in names.items()
         if k in curve
     ]

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from ..pl._results import chosen_number
 from ._context import Context, Section
 from ._render import render
 
@@ -54,18 +55,18 @@ def _steady(context: Context) -> Check:
 
 
 def _number(context: Context) -> Check | None:
-    curve, k = context.result.get("curve"), context.result.get("n_domains")
-    if not isinstance(curve, Mapping) or k is None:
+    curve = context.result.get("curve")
+    if not isinstance(curve, Mapping) or "n_domains" not in curve:
         reason = "Whether it suits the data was not tested; leave n_domains out to have it chosen."
         return Check("unknown", "The number of domains was given", reason)
-    tried = np.asarray(curve["n_domains"]).astype(int)
+    tried, k = np.asarray(curve["n_domains"]).astype(int), chosen_number(context.result)
     held_out = np.asarray(curve.get("held_out", np.full(tried.size, np.nan)), dtype=float)
-    here = held_out[tried == int(k)]
+    here = held_out[tried == k]
     if here.size == 0 or not np.isfinite(here[0]):
-        return Check("unknown", f"No held-out score is stored for {int(k)} domains", "")
+        return Check("unknown", f"No held-out score is stored for {k} domains", "")
     best = tried[np.nanargmax(held_out)]
-    claim = f"Held-out log-likelihood at {int(k)} domains: {here[0]:.4g} per cell"
-    if best == int(k):
+    claim = f"Held-out log-likelihood at {k} domains: {here[0]:.4g} per cell above that of one domain"
+    if best == k:
         return Check("good", claim, f"The highest of all numbers tried ({tried.min()} to {tried.max()}).")
     gap = np.nanmax(held_out) - here[0]
     return Check("good", claim, f"{gap:.3g} below the highest, which is at {best} domains.")

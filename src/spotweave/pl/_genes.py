@@ -24,7 +24,7 @@ _SCALE = 1e4  # counts a cell before the logarithm, scanpy's habit
 def domain_markers(
     data: Any, table: pd.DataFrame, n: int = 5, *, key: str = keys.DOMAIN, layer: str | None = None
 ) -> Figure:
-    """Draw the strongest markers of each domain as dots: colour is mean expression, size the share of cells.
+    """Draw the best markers of each domain as dots: colour is mean expression, size the share of cells.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def domain_markers(
     table
         As :func:`spotweave.tl.domain_markers` returns it: columns ``gene``, ``domain``, ``effect``.
     n
-        Genes for each domain, by largest effect.
+        Genes for each domain: the first of the table (which has the best first) with a positive effect.
     key
         ``obs`` column of the domains.
     layer
@@ -63,17 +63,17 @@ def domain_markers(
 
 
 def top_markers(table: pd.DataFrame, n: int, domains: list[str]) -> pd.DataFrame:
-    """Return the `n` rows of largest effect of each domain, in the order of `domains`."""
+    """Return the first `n` rows with a positive effect of each domain, in the order of `domains`."""
     missing = {"gene", "domain", "effect"} - set(table.columns)
     if missing:
         raise fail(f"columns {sorted(missing)} in the table of markers", f"columns {listing(table.columns)}")
     table = table.assign(domain=table["domain"].astype(str))
-    strongest = table.sort_values("effect", ascending=False, kind="stable").groupby("domain", sort=False).head(n)
     order = {d: i for i, d in enumerate(domains)}
-    strongest = strongest[strongest["domain"].isin(order)]
-    if strongest.empty:
+    raised = table[(table["effect"] > 0) & table["domain"].isin(order)]
+    best = raised.groupby("domain", sort=False).head(n)
+    if best.empty:
         raise fail(f"markers of the domains {listing(domains)}", f"domains {listing(table['domain'].unique())}")
-    return strongest.sort_values("domain", key=lambda d: d.map(order), kind="stable").reset_index(drop=True)
+    return best.sort_values("domain", key=lambda d: d.map(order), kind="stable").reset_index(drop=True)
 
 
 def domain_means(

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 # starts at a light grey, so that tissue without doubt still shows on white paper
 _DOUBT = LinearSegmentedColormap.from_list("doubt", ["#e6e4ec", "#9a78ba", "#3f007d"])
-_CURVES = {"stability": "stability\n(mean ARI between fits)", "held_out": "held-out log-likelihood\nper cell"}
+_CURVES = {
+    "stability": "stability\n(ARI between halves of the counts)",
+    "held_out": "held-out log-likelihood\nper cell, above one domain",
+}
 
 
 def domains(
@@ -159,7 +162,7 @@ def domain_curve(data: Any, *, key: str = keys.DOMAIN) -> Figure:
 
     Returns
     -------
-    The figure; the chosen number is marked.
+    The figure; the chosen number is marked, standard errors are shaded where they are stored.
 
     Raises
     ------
@@ -171,14 +174,17 @@ def domain_curve(data: Any, *, key: str = keys.DOMAIN) -> Figure:
         raise fail(
             f"adata.uns[{key!r}]['curve']", f"keys {listing(result)}", "It is written when `n_domains` is left out."
         )
-    curve = result["curve"]
+    curve, chosen = result["curve"], chosen_number(result)
     rows = [(name, label) for name, label in _CURVES.items() if name in curve]
     figure = new_figure(4.6, 2.3 * len(rows))
     for ax, (name, label) in zip(np.ravel(figure.subplots(len(rows), 1, sharex=True)), rows, strict=True):
         ax.plot(curve["n_domains"], curve[name], marker="o", markersize=4, color=ACCENT)
-        ax.axvline(result["n_domains"], color=FAINT, linestyle="--", linewidth=1)
+        if f"{name}_se" in curve:
+            low, high = (np.asarray(curve[name]) + s * np.asarray(curve[f"{name}_se"]) for s in (-1, 1))
+            ax.fill_between(curve["n_domains"], low, high, color=ACCENT, alpha=0.15, linewidth=0)
+        ax.axvline(chosen, color=FAINT, linestyle="--", linewidth=1)
         style_lines(ax, x="", y=label)
-    figure.axes[0].set_title(f"chosen: {int(result['n_domains'])} domains", fontsize=11, color=INK)
+    figure.axes[0].set_title(f"chosen: {chosen} domains", fontsize=11, color=INK)
     figure.axes[-1].set_xlabel("number of domains")
     return figure
 
@@ -228,6 +234,12 @@ def result_of(adata: "AnnData", key: str) -> Mapping[str, Any]:
             f"results in adata.uns[{key!r}]", f"uns keys {listing(adata.uns)}", "Run spotweave.tl.domains first."
         )
     return result
+
+
+def chosen_number(result: Mapping[str, Any]) -> int:
+    """Return the number of domains that was fitted (in the labels one of them may have stayed empty)."""
+    params = result.get("params", {})
+    return int(params.get("n_domains", result["n_domains"]))
 
 
 def matched_categories(adata: "AnnData", key: str, reference: Categories) -> Categories:

@@ -148,7 +148,7 @@ def slide_rows(adata: "AnnData", library_key: str | None) -> list[tuple[str | No
         return [(None, np.arange(adata.n_obs))]
     codes, names = label_codes(get_obs(adata, library_key, name="library_key"))
     rows = [(name, np.flatnonzero(codes == i)) for i, name in enumerate(names)]
-    named = [(name, found) for name, found in rows if found.size]
+    named: list[tuple[str | None, np.ndarray]] = [(name, found) for name, found in rows if found.size]
     if not named:
         raise fail(f"names of slides in adata.obs[{library_key!r}]", "missing values only")
     return named
