@@ -12,7 +12,7 @@ from ._settings import settings
 
 __version__ = _version("spotweave")
 _NAMESPACES = ("bench", "datasets", "gr", "io", "metrics", "pl", "pp", "tl")
-__all__ = ["InputError", "report", "settings", *_NAMESPACES]
+__all__ = ["InputError", "report", "settings", *_NAMESPACES]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:

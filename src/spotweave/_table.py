@@ -134,10 +134,10 @@ def write(adata: "AnnData", results: Mapping[tuple[str, str], Any]) -> None:
         logger.info("added adata.%s[%r]", slot, key)
 
 
-def labels(codes: np.ndarray, n: int | None = None) -> pd.Categorical:
+def labels(codes: np.ndarray, n: int | None = None) -> "pd.Categorical[str]":
     """Turn codes 0..n-1 into scanpy's form of cluster labels: a categorical of strings, in numeric order."""
     n = int(codes.max()) + 1 if n is None else n
-    return pd.Categorical.from_codes(codes, categories=[str(i) for i in range(n)])
+    return pd.Categorical.from_codes(codes.astype(np.intp), categories=pd.Index([str(i) for i in range(n)]))
 
 
 def params(**values: Any) -> dict[str, Any]:

@@ -129,7 +129,7 @@ def select_genes(
     )
     if copy:
         return table
-    results: dict[tuple[str, str], Any] = {("var", name): table[name] for name in table}
+    results: dict[tuple[str, str], Any] = {("var", str(name)): table[name] for name in table}
     write(adata, {**results, ("uns", "select_genes"): params(n_top=n_top, layer=layer)})
     return None
 

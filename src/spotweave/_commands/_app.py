@@ -21,8 +21,6 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-if (Path(__file__).parents[1] / "bench" / "cli.py").exists():
-    app.command("spotweave.bench.cli:app", name="bench", help="Compare methods on data sets with known labels.")
 
 
 @Parameter(name="*")

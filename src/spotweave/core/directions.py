@@ -50,6 +50,11 @@ def spatial_directions(H: np.ndarray, W: sp.csr_matrix, n_directions: int) -> Di
 
 def leading_coordinates(H: np.ndarray, n_directions: int) -> np.ndarray:
     """Principal coordinates ``[n, r]`` of features ``[n, d]``, in falling order of variance."""
+    return (H - H.mean(axis=0)) @ leading_axes(H, n_directions)
+
+
+def leading_axes(H: np.ndarray, n_directions: int) -> np.ndarray:
+    """Principal axes ``[d, r]`` of features ``[n, d]``, in falling order of variance."""
     centred = H - H.mean(axis=0)
     _, axes = np.linalg.eigh(np.asarray(centred.T @ centred, np.float64))
-    return centred @ axes[:, ::-1][:, :n_directions].astype(H.dtype)
+    return axes[:, ::-1][:, :n_directions].astype(H.dtype)

@@ -1,4 +1,4 @@
-"""Domains by consensus: several embeddings of one tissue, each clustered a few times, the best fits averaged."""
+"""Domains by consensus: clusterings from several embeddings, sharpened on both views, the best ones averaged."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ import scipy.sparse as sp
 
 from .consensus import consensus, matching, surroundings
 from .directions import leading_coordinates, spatial_directions
-from .mixture import MAX_ROWS, Mixture, tied_mixture
-from .propagate import row_normalise
+from .discriminant import Discriminant, sharpen
+from .mixture import MAX_ROWS, tied_mixture
 from .refine import potts
 
 
@@ -18,14 +18,14 @@ from .refine import potts
 class EnsembleParams:
     """Settings of the consensus; one set for every data set."""
 
-    widths: tuple[int, ...] = (8, 12, 16, 20)
-    """Leading dimensions of an embedding that a mixture is fitted to; no one number suits every tissue."""
-    n_starts: int = 2
-    """Mixtures (of one k-means start each) on each embedding and width."""
-    n_hops: int = 3
-    """Closed-form embeddings average over 1 to this many hops."""
-    n_components: tuple[int, ...] = (30, 60)
-    """Principal components among which predictable directions are sought."""
+    widths: tuple[int, ...] = (10, 15, 20)
+    """Leading dimensions of an embedding that a mixture starts from; no one number suits every tissue."""
+    n_starts: int = 5
+    """k-means starts of each mixture."""
+    n_view: int = 25
+    """Leading dimensions of either view on which a clustering is sharpened."""
+    n_rounds: int = 20
+    """Most rounds of sharpening; 0 leaves it out."""
     n_keep: int = 5
     """Clusterings that are averaged."""
     n_explained: int = 30
@@ -39,41 +39,21 @@ class Ensemble(NamedTuple):
 
     probability: np.ndarray
     """[n, k]."""
-    log_likelihood: float
-    """Mean over the kept mixtures, per row."""
+    explained: float
+    """How much of the surroundings the kept clusterings explain, nats per row (`core.consensus.explained`)."""
     agreement: float
     """Mean share of rows on which a kept clustering agrees with the consensus."""
     converged: bool
     kept: list[str]
-    """Names of the embeddings whose clusterings were kept, best first."""
+    """Embedding and width that the kept clusterings started from, best first."""
 
 
-def closed_form_embeddings(P: np.ndarray, W: sp.csr_matrix, params: EnsembleParams) -> dict[str, np.ndarray]:
-    """Embeddings that need no training: smoothed components, by variance and by spatial predictability.
+class Candidate(NamedTuple):
+    """A clustering of the sampled rows."""
 
-    Parameters
-    ----------
-    P
-        Principal components ``[n, d]``.
-    W
-        Symmetric spatial graph ``[n, n]`` without self loops.
-    params
-        Settings.
-
-    Returns
-    -------
-    Name -> ``[n, r]``, columns in falling order of importance.
-    """
-    S = row_normalise(W).astype(P.dtype)
-    width, n, result, H = max(params.widths), len(P), {}, P
-    bases = sorted({min(c, P.shape[1], max(n // 5, 2)) for c in params.n_components})
-    found = {b: spatial_directions(P[:, :b], W, width).weights.astype(P.dtype) for b in bases}
-    for hop in range(1, params.n_hops + 1):
-        H = S @ H
-        result[f"smooth-{hop}"] = leading_coordinates(H, width)
-        for b, weights in found.items():
-            result[f"predictable-{b}-{hop}"] = H[:, :b] @ weights
-    return result
+    name: str
+    probability: np.ndarray
+    model: Discriminant
 
 
 def by_predictability(E: np.ndarray, W: sp.csr_matrix) -> np.ndarray:
@@ -82,7 +62,8 @@ def by_predictability(E: np.ndarray, W: sp.csr_matrix) -> np.ndarray:
 
 
 def ensemble(
-    embeddings: dict[str, np.ndarray],
+    starts: dict[str, np.ndarray],
+    views: Sequence[np.ndarray],
     P: np.ndarray,
     W: sp.csr_matrix,
     n_domains: int,
@@ -90,14 +71,16 @@ def ensemble(
     params: EnsembleParams | None = None,
     rng: np.random.Generator,
 ) -> Ensemble:
-    """Cluster each embedding at several widths, keep the fits that explain the surroundings best, and average them.
+    """Cluster each embedding at several widths, sharpen on the views, average what explains the surroundings best.
 
-    Fits and scores use at most `core.mixture.MAX_ROWS` rows; only the kept mixtures see all rows.
+    Fits and scores use at most `core.mixture.MAX_ROWS` rows; only the kept ones see all rows.
 
     Parameters
     ----------
-    embeddings
-        Name -> ``[n, r]``, columns in falling order of importance.
+    starts
+        Name -> embedding ``[n, r]``, columns in falling order of importance.
+    views
+        Features ``[n, p]`` to sharpen on: their leading dimensions, side by side.
     P
         Principal components ``[n, d]`` before any smoothing.
     W
@@ -113,46 +96,45 @@ def ensemble(
     -------
     Soft assignment and what says how far to trust it.
     """
-    params = params or EnsembleParams()
-    n = len(P)
+    params, n = params or EnsembleParams(), len(P)
     rows = np.arange(n) if n <= MAX_ROWS else np.sort(rng.choice(n, MAX_ROWS, replace=False))
+    most = _most_dimensions(len(rows))
+    H = np.hstack([leading_coordinates(view, min(params.n_view, most)) for view in views])
     base = P[:, : max(min(params.n_explained, n // 8), 1)]
-    views = [view[rows] for view in surroundings(base, W)]
-    names, fits = zip(*_fits(embeddings, rows, n_domains, params, rng), strict=True)
-    chosen = consensus([fit.probability for fit in fits], views, n_keep=params.n_keep)
-    kept = [(names[i], fits[i]) for i in chosen.kept]
-    average = chosen.probability
-    if len(rows) < n:
-        average = _predict_all(kept, embeddings, average, rows)
+    rings = [ring[rows] for ring in surroundings(base, W)]
+    candidates = list(_candidates(starts, H, rows, n_domains, params, rng))
+    chosen = consensus([c.probability for c in candidates], rings, n_keep=params.n_keep)
+    kept = [candidates[i] for i in chosen.kept]
+    average = chosen.probability if len(rows) == n else _everywhere(kept, H, chosen.probability)
     smooth = potts(average, W, strength=params.strength) if params.strength else average
-    return Ensemble(
-        smooth,
-        float(np.mean([fit.log_likelihood for _, fit in kept])),
-        chosen.agreement,
-        all(fit.converged for _, fit in kept),
-        [f"{name}:{width}" for (name, width), _ in kept],
-    )
+    score = float(chosen.score[chosen.kept].mean())
+    return Ensemble(smooth, score, chosen.agreement, all(c.model.converged for c in kept), [c.name for c in kept])
 
 
-Name = tuple[str, int]
+def _candidates(
+    starts: dict[str, np.ndarray],
+    H: np.ndarray,
+    rows: np.ndarray,
+    k: int,
+    params: EnsembleParams,
+    rng: np.random.Generator,
+) -> Iterator[Candidate]:
+    most = _most_dimensions(len(rows))
+    for name, E in starts.items():
+        for width in sorted({min(w, most, E.shape[1]) for w in params.widths}):
+            start = tied_mixture(E[rows, :width], k, n_starts=params.n_starts, ward=False, rng=rng).probability
+            model = sharpen(H[rows], start, n_rounds=params.n_rounds)
+            yield Candidate(f"{name}:{width}", model.predict(H[rows]), model)
 
 
-def _fits(
-    embeddings: dict[str, np.ndarray], rows: np.ndarray, k: int, params: EnsembleParams, rng: np.random.Generator
-) -> Iterator[tuple[Name, Mixture]]:
-    for name, E in embeddings.items():
-        most = max(min(E.shape[1], len(rows) // 10), 1)  # a covariance needs rows: 10 for each dimension
-        for width in sorted({min(w, most) for w in params.widths}):
-            for _ in range(params.n_starts):
-                yield (name, width), tied_mixture(E[rows, :width], k, n_starts=1, ward=False, rng=rng)
+def _most_dimensions(n_rows: int) -> int:
+    """A covariance needs rows: a dozen for each dimension."""
+    return max(n_rows // 12, 2)
 
 
-def _predict_all(
-    kept: Sequence[tuple[Name, Mixture]], embeddings: dict[str, np.ndarray], average: np.ndarray, rows: np.ndarray
-) -> np.ndarray:
-    """Average the kept mixtures on all rows, labels matched on the rows that they were chosen on."""
-    total = 0.0
-    for (name, width), fit in kept:
-        P = fit.model.predict_proba(np.asarray(embeddings[name][:, :width], np.float64))
-        total = total + P[:, matching(average, P[rows])]
-    return np.asarray(total) / len(kept)
+def _everywhere(kept: Sequence[Candidate], H: np.ndarray, average: np.ndarray) -> np.ndarray:
+    """Average the kept models on all rows, their labels matched as on the rows that they were chosen on."""
+    total = np.zeros((len(H), average.shape[1]), np.float32)
+    for candidate in kept:
+        total += candidate.model.predict(H)[:, matching(average, candidate.probability)].astype(np.float32)
+    return total / len(kept)

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import eigsh
 
 from .._check import fail
+from .splitting import thin
 
 Chunks = Callable[[], Iterator[tuple[slice, Any]]]
 """Starts a new pass: yields ``(rows, block)``, `block` CSR or dense ``[len(rows), g]``, in order."""
@@ -161,6 +162,35 @@ def principal_components(
     return Components(scores, loadings, variance, mean, scale, target)
 
 
+def project_halves(
+    chunks: Chunks, size: np.ndarray, components: Components, *, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split the counts at random and give each half its coordinates on known components.
+
+    Parameters
+    ----------
+    chunks
+        Row chunks of the counts that the components were made from ``[n, g]``.
+    size
+        Counts of each cell over all genes ``[n]``; a half has half of them.
+    components
+        From `principal_components`.
+    rng
+        Draws the split, see `core.splitting.thin`.
+
+    Returns
+    -------
+    Coordinates ``[n, d]`` of either half, float32.
+    """
+    V, offset = components.loadings.astype(np.float32), (components.mean @ components.loadings).astype(np.float32)
+    factor = np.divide(2 * components.target, size, out=np.zeros(len(size)), where=size > 0)
+    found: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    for rows, block in chunks():
+        for half, into in zip(thin(block, rng), found, strict=True):
+            into.append(_standardised(half, factor[rows], components.scale) @ V - offset)
+    return np.concatenate(found[0]), np.concatenate(found[1])
+
+
 def _csr(block: Any) -> sp.csr_matrix:
     return sp.csr_matrix(block, dtype=np.float64)
 
@@ -173,7 +203,9 @@ def _log_normalised(block: Any, factor: np.ndarray) -> sp.csr_matrix:
 
 def _spread(chunks: Chunks, factor: np.ndarray) -> np.ndarray:
     """Standard deviation of each log-normalised gene; 1 for a constant one."""
-    n, first, second = len(factor), 0.0, 0.0
+    n = len(factor)
+    first: np.ndarray | float = 0.0
+    second: np.ndarray | float = 0.0
     for rows, block in chunks():
         L = _log_normalised(block, factor[rows])
         first = first + np.asarray(L.sum(axis=0)).ravel()

@@ -5,10 +5,10 @@ from torch import Tensor, nn
 
 
 class ViewAttention(nn.Module):
-    """Weigh several views of a row against each other, head by head.
+    r"""Weigh several views of a row against each other, head by head.
 
-    Head m projects view v to a value :math:`u_{mv} = V_{mv} z_v` and a key :math:`t_{mv} = \\tanh(K_m z_v)`, weighs the
-    views by :math:`a_{mv} = \\mathrm{softmax}_v(q_m \\cdot t_{mv})` and passes on :math:`\\sum_v a_{mv} u_{mv}`. Each head
+    Head m projects view v to a value :math:`u_{mv} = V_{mv} z_v` and a key :math:`t_{mv} = \tanh(K_m z_v)`, weighs the
+    views by :math:`a_{mv} = \mathrm{softmax}_v(q_m \cdot t_{mv})` and passes on :math:`\sum_v a_{mv} u_{mv}`. Each head
     and view has a value projection of its own, so that heads can say different things.
 
     Parameters

@@ -86,7 +86,7 @@ def resolve_device(device: str = "auto") -> torch.device:
     return torch.device(device)
 
 
-def show_progress(progress: bool | None) -> bool:
+def show_progress(progress: bool | None) -> bool:  # noqa: FBT001
     """Decide on a bar: as told, else by the setting and only for a person at a terminal."""
     return settings.progress and sys.stderr.isatty() if progress is None else progress
 

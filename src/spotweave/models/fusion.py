@@ -176,7 +176,8 @@ def fit_fusion(
 
 def _draw(tiles: Sequence[np.ndarray], max_rows: int, rng: np.random.Generator) -> list[np.ndarray]:
     """Take random whole tiles, at least one, up to the wanted number of rows."""
-    chosen, n = [], 0
+    chosen: list[np.ndarray] = []
+    n = 0
     for t in rng.permutation(len(tiles)):
         if chosen and n + len(tiles[t]) > max_rows:
             continue

@@ -1,1 +1,7 @@
+"""Tasks: AnnData in, results written into it."""
 
+from ._domain_markers import domain_markers as domain_markers
+from ._domains import Domains as Domains
+from ._domains import domains as domains
+
+__all__ = ["Domains", "domain_markers", "domains"]

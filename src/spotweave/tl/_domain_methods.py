@@ -6,41 +6,35 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from ..core.directions import leading_coordinates
-from ..core.ensemble import EnsembleParams, by_predictability, closed_form_embeddings, ensemble
+from .._check import fail, listing
+from ..core.directions import leading_axes, leading_coordinates
+from ..core.ensemble import EnsembleParams, by_predictability, ensemble
+from ..core.expression import project_halves
 from ..core.feature_graph import feature_knn
 from ..core.mixture import tied_mixture
 from ..core.propagate import row_normalise, symmetrise
 from ..core.refine import vote
 from ..core.regression import reduced_rank_regression
 from ..core.tiles import spatial_tiles
+from ._tissue import Tissue
 
 if TYPE_CHECKING:
-    from ..models.fusion import FusionParams
-
-
-@dataclass(frozen=True)
-class Tissue:
-    """What every method reads."""
-
-    P: np.ndarray
-    """Principal components [n, d]."""
-    xy: np.ndarray
-    library: np.ndarray | None
-    W: sp.csr_matrix
-    """Symmetric spatial graph without self loops [n, n]."""
+    from ..core.number import Half
+    from ..models.fusion import FusionFit, FusionParams
+    from ..pp import Prepared
 
 
 class DomainFit(NamedTuple):
     """What every method gives."""
 
     probability: np.ndarray
+    """[n, k]."""
     embedding: np.ndarray
-    log_likelihood: float
+    """[n, d]."""
     converged: bool
     stability: float | None = None
     """Agreement between the fits that were averaged, where there are several."""
-    extras: dict[str, Any] = {}  # noqa: RUF012  (a NamedTuple's default is never written to)
+    extras: dict[str, Any] = {}
     """More for ``uns``: history, attention, what was kept."""
 
 
@@ -58,12 +52,16 @@ class SmoothParams:
 
 @dataclass(frozen=True)
 class FusionMethodParams:
-    """Settings of ``method="fusion"`` beside those of its networks."""
+    """Settings of ``method="fusion"``; those of its networks are in ``network``, of its consensus in ``ensemble``."""
 
     n_networks: int = 2
-    """Trained networks; 0 leaves the closed-form embeddings alone."""
+    """Trained networks; 0 leaves them out."""
+    min_rows: int = 1_000
+    """Below this many cells no network is trained: there is too little to learn from."""
     closed_form: bool = True
-    """Offer the closed-form embeddings to the consensus beside the networks'."""
+    """Start from smoothed components too, not from the networks' embeddings alone."""
+    use_features: bool = True
+    """Sharpen on the feature view too, not on the spatial one alone."""
     n_neighs_features: int = 20
     """Neighbours in the feature graph."""
     n_components: int = 40
@@ -91,7 +89,7 @@ def rrr(tissue: Tissue, k: int, params: SmoothParams, rng: np.random.Generator, 
 
 def _mixture(H: np.ndarray, k: int, params: SmoothParams, rng: np.random.Generator) -> DomainFit:
     fit = tied_mixture(H, k, n_starts=params.n_starts, rng=rng)
-    return DomainFit(fit.probability, H, fit.log_likelihood, fit.converged)
+    return DomainFit(fit.probability, H, fit.converged, extras={"log_likelihood": fit.log_likelihood})
 
 
 def fusion(
@@ -103,35 +101,53 @@ def fusion(
     device: str = "auto",
     progress: bool | None = None,
 ) -> DomainFit:
-    """Train a few small networks, offer their embeddings and the closed-form ones to the consensus."""
-    fits = _networks(tissue, params, rng, device=device, progress=progress)
-    embeddings = {f"network-{i}": by_predictability(fit.embedding, tissue.W) for i, fit in enumerate(fits)}
-    extras: dict[str, Any] = {}
+    """Train a few small networks, cluster their embeddings and smoothed components, sharpen on both views, average."""
+    S = row_normalise(tissue.W).astype(np.float32)
+    once = S @ tissue.P
+    twice = S @ once
+    F = _feature_operator(tissue, twice, params, rng)
+    views = [twice, F @ twice] if params.use_features else [twice]
+    fits = _networks(tissue, S, F, params, rng, device=device, progress=progress)
+    starts = {f"network-{i}": by_predictability(fit.embedding, tissue.W) for i, fit in enumerate(fits)}
+    if params.closed_form or not fits:
+        width = max(params.ensemble.widths)
+        hops = {"smooth-1": once, "smooth-2": twice, "smooth-3": S @ twice}
+        starts |= {name: leading_coordinates(H, width) for name, H in hops.items()}
+    result = ensemble(starts, views, tissue.P, tissue.W, k, params=params.ensemble, rng=rng)
+    extras: dict[str, Any] = {"kept": result.kept, "explained": result.explained}
     if fits:
         extras["history"] = {"loss": fits[0].history.loss, **fits[0].history.terms}
-        extras["attention"] = np.mean([fit.attention for fit in fits], axis=0)
-    if params.closed_form or not fits:
-        embeddings |= closed_form_embeddings(tissue.P, tissue.W, params.ensemble)
-    result = ensemble(embeddings, tissue.P, tissue.W, k, params=params.ensemble, rng=rng)
-    shown = next(iter(embeddings.values()))
+        extras["attention"] = float(np.mean([fit.attention.mean() for fit in fits]))
     converged = result.converged and all(fit.history.converged for fit in fits)
-    extras["kept"] = result.kept
-    return DomainFit(result.probability, shown, result.log_likelihood, converged, result.agreement, extras)
+    return DomainFit(result.probability, next(iter(starts.values())), converged, result.agreement, extras)
+
+
+def _feature_operator(
+    tissue: Tissue, smoothed: np.ndarray, params: FusionMethodParams, rng: np.random.Generator
+) -> sp.csr_matrix:
+    """Row-normalised graph of like surroundings, within each slide."""
+    H = leading_coordinates(smoothed, 20)
+    graph = feature_knn(H, n_neighs=params.n_neighs_features, metric="euclidean", library=tissue.library, rng=rng)
+    return row_normalise(symmetrise(graph.connectivities)).astype(np.float32)
 
 
 def _networks(
-    tissue: Tissue, params: FusionMethodParams, rng: np.random.Generator, *, device: str, progress: bool | None
-) -> list[Any]:
-    if not params.n_networks:
+    tissue: Tissue,
+    S: sp.csr_matrix,
+    F: sp.csr_matrix,
+    params: FusionMethodParams,
+    rng: np.random.Generator,
+    *,
+    device: str,
+    progress: bool | None,
+) -> "list[FusionFit]":
+    if not params.n_networks or len(tissue.P) < params.min_rows:
         return []
     from ..core.train import resolve_device
     from ..models.fusion import FusionParams, fit_fusion
 
     settings = params.network or FusionParams()
-    S = row_normalise(tissue.W).astype(np.float32)
-    P = _balanced(tissue.P[:, : max(min(params.n_components, len(tissue.P) // 5), 1)])
-    feature = feature_knn(S @ P, n_neighs=params.n_neighs_features, library=tissue.library, rng=rng).connectivities
-    F = row_normalise(symmetrise(feature)).astype(np.float32)
+    P = _balanced(tissue.P[:, : params.n_components])
     tiles = spatial_tiles(tissue.xy, max_size=settings.tile_size, library=tissue.library)
     return [
         fit_fusion(P, S, F, tiles, params=settings, rng=child, device=resolve_device(device), progress=progress)
@@ -146,6 +162,17 @@ def _balanced(P: np.ndarray) -> np.ndarray:
     return (P / max(float(P.std()), 1e-8)).astype(np.float32)
 
 
+def halves(tissue: Tissue, prepared: "Prepared | None", rng: np.random.Generator) -> "tuple[Half, Half]":
+    """Draw two halves of the counts; both are seen along the components of all counts, so that they compare."""
+    assert prepared is not None
+    S = row_normalise(tissue.W).astype(np.float32)
+    parts = project_halves(prepared.chunks, prepared.size, prepared.components, rng=rng)
+    wanted = min(20, max(len(tissue.P) // 10, 1))
+    smooth = [S @ (S @ part) for part in parts]
+    axes = leading_axes(smooth[0] + smooth[1], wanted)
+    return (smooth[0] @ axes, parts[0][:, :wanted]), (smooth[1] @ axes, parts[1][:, :wanted])
+
+
 def refined(probability: np.ndarray, W: sp.csr_matrix) -> tuple[np.ndarray, int]:
     """Hard labels after one majority vote of the graph neighbours, and how many moved."""
     labels = probability.argmax(axis=1)
@@ -155,9 +182,15 @@ def refined(probability: np.ndarray, W: sp.csr_matrix) -> tuple[np.ndarray, int]
 
 def configured(params: Any, options: dict[str, Any]) -> Any:
     """Settings with some fields replaced; an unknown name is an error that lists the known ones."""
-    from .._check import fail, listing
-
     unknown = sorted(set(options) - set(vars(params)))
     if unknown:
         raise fail(f"settings out of {listing(vars(params), most=30)}", listing(unknown))
     return replace(params, **options)
+
+
+METHODS: dict[str, tuple[Any, Any]] = {
+    "fusion": (fusion, FusionMethodParams()),
+    "smooth": (smooth, SmoothParams()),
+    "rrr": (rrr, SmoothParams()),
+}
+"""Name -> function and default settings."""

@@ -1,0 +1,9 @@
+"""Methods x data sets x seeds, each run in a process of its own: scores, times and memory in tidy tables."""
+
+from ._domains import domains
+from ._runner import Running, run_task
+from ._scaling import scaling
+from ._section import section
+from ._task import Task
+
+__all__ = ["Running", "Task", "domains", "run_task", "scaling", "section"]

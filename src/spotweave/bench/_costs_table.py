@@ -1,0 +1,51 @@
+"""Tables that every page of a benchmark has: times and memory, and runs that failed."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from . import _summary as summary
+from ._markdown import seconds, table
+
+
+def cost_note(rows: pd.DataFrame) -> str:
+    """Say what the times are."""
+    modes = set(summary.succeeded(rows)["mode"])
+    text = "Wall seconds · CPU seconds (medians over seeds) · greatest resident memory of the process in MB. "
+    if "single" in modes:
+        text += "Each run in a process of its own; from file to domains, imports done before. "
+    if "fast" in modes:
+        text += "Cells marked f: seeds shared a process, so that times are of the fit alone, without reading. "
+    return text.rstrip() + "\n"
+
+
+def cost_table(rows: pd.DataFrame, sets: Iterable[str], methods: list[str]) -> str:
+    """Costs of each data set (in this order) and method."""
+    good, found = summary.succeeded(rows), summary.entries(summary.costs(rows))
+    sizes = summary.entries(good.groupby("dataset")[["n_obs", "n_genes"]].first())
+    fast = good[good["mode"] == "fast"]
+    marked = set(zip(fast["dataset"], fast["method"], strict=True))
+    lines = []
+    for name in (name for name in sets if name in sizes):
+        cells = [_cost(found.get((name, m)), mark=" f" * ((name, m) in marked)) for m in methods]
+        lines.append([name, f"{sizes[name]['n_obs']:,.0f} x {sizes[name]['n_genes']:,.0f}", *cells])
+    return table(["data set", "size", *methods], lines)
+
+
+def _cost(entry: dict[str, Any] | None, *, mark: str) -> str:
+    if entry is None:
+        return ""
+    return f"{seconds(entry['wall_s'])} · {seconds(entry['cpu_s'])} · {entry['peak_mb']:.0f}{mark}"
+
+
+def failures(rows: pd.DataFrame) -> list[str]:
+    """Section about runs that failed; nothing when none did."""
+    failed = rows[rows["error"].fillna("") != ""]
+    seeds: dict[tuple[str, str, str], list[str]] = {}
+    for name, method, error, seed in zip(*(failed[c] for c in ("dataset", "method", "error", "seed")), strict=True):
+        seeds.setdefault((name, method, error), []).append(str(seed))
+    if not seeds:
+        return []
+    lines = [[name, method, ", ".join(s), error.replace("|", "\\|")] for (name, method, error), s in seeds.items()]
+    return ["## Failed runs\n", "In no figure above.\n", table(["data set", "method", "seeds", "error"], lines)]

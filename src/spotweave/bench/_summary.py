@@ -1,0 +1,66 @@
+"""Numbers that sum up a table of results. DataFrames in, DataFrames out."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+GROUP = ["dataset", "truth", "method"]
+
+
+def succeeded(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of runs that gave a result."""
+    return table.loc[table["error"].fillna("") == ""]
+
+
+def entries(frame: pd.DataFrame) -> dict[Any, dict[str, Any]]:
+    """Rows by their index, as plain values: ``{(data set, method): {column: value}}``."""
+    return {key: dict(zip(frame.columns, row, strict=True)) for key, *row in frame.itertuples(name=None)}
+
+
+def spread(table: pd.DataFrame, value: str) -> pd.DataFrame:
+    """Mean, sample standard deviation (NaN for one run) and number of runs, for each data set, truth and method."""
+    groups = succeeded(table).groupby(GROUP, sort=False)[value]
+    return pd.DataFrame({"mean": groups.mean(), "sd": groups.std(), "n": groups.count()})
+
+
+def first_truths(table: pd.DataFrame, truths: dict[str, str]) -> pd.DataFrame:
+    """Rows scored on the truth that counts in means over sets: ``{data set: column}``."""
+    return table[table["truth"] == table["dataset"].map(truths)]
+
+
+def over_sets(table: pd.DataFrame, values: Iterable[str]) -> pd.DataFrame:
+    """Mean over data sets of the mean over seeds, a row for each method. One truth a data set, please."""
+    return mean_over_seeds(table, values).groupby("method", sort=False).mean()
+
+
+def mean_over_seeds(table: pd.DataFrame, values: Iterable[str]) -> pd.DataFrame:
+    """Means for each data set and method."""
+    return succeeded(table).groupby(["dataset", "method"], sort=False)[list(values)].mean()
+
+
+def differences(table: pd.DataFrame, value: str, rival: str) -> pd.DataFrame:
+    """Mean of `value` over seeds minus that of `rival`, data sets x other methods; NaN where either is missing."""
+    means = succeeded(table).groupby(["dataset", "method"], sort=False)[value].mean().unstack("method")
+    if rival not in means:
+        return pd.DataFrame(index=means.index)
+    return means.drop(columns=rival).sub(means[rival], axis=0)
+
+
+def costs(table: pd.DataFrame) -> pd.DataFrame:
+    """Median seconds and greatest memory over seeds, for each data set and method."""
+    once = succeeded(table).drop_duplicates(["dataset", "method", "seed"])
+    groups = once.groupby(["dataset", "method"], sort=False)
+    seconds = ["wall_s", "cpu_s", "fit_s", "fit_cpu_s", "process_s", "process_cpu_s"]
+    medians = groups[[name for name in seconds if name in once]].median()
+    return medians.assign(peak_mb=groups["peak_mb"].max(), n=groups.size())
+
+
+def exponent(n: np.ndarray, cost: np.ndarray) -> float:
+    """Slope of log cost against log n by least squares: 1 is linear; NaN for fewer than two sizes."""
+    n, cost = np.asarray(n, float), np.asarray(cost, float)
+    kept = np.isfinite(cost) & (cost > 0)
+    if len(np.unique(n[kept])) < 2:
+        return float("nan")
+    return float(np.polyfit(np.log(n[kept]), np.log(cost[kept]), 1)[0])
