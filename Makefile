@@ -11,7 +11,7 @@ demo: $(VENV)/.installed
 	$(BIN)/spotweave demo -o spotweave-demo
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

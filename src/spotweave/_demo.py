@@ -27,7 +27,7 @@ def run(folder: Path, *, n_obs: int, rng: int, say: Callable[[str], None]) -> No
 
     _make(folder)
     clock = _Clock(say)
-    adata = datasets.simulate_tissue(n_obs, n_genes=800, n_domains=_N_DOMAINS, signal=0.35, rng=rng)
+    adata = datasets.simulate_tissue(n_obs, n_genes=800, n_domains=_N_DOMAINS, rng=rng)
     clock.lap(f"simulated {adata.n_obs:,} spots x {adata.n_vars:,} genes, {_N_DOMAINS} domains")
     adata.obs[_BEFORE] = cluster_without_space(adata, _N_DOMAINS, rng=rng)
     clock.lap("clustered without space (PCA + Gaussian mixture), to compare")

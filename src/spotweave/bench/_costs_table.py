@@ -9,9 +9,15 @@ from . import _summary as summary
 from ._markdown import seconds, table
 
 
+def threads(rows: pd.DataFrame) -> str:
+    """``2 threads``: how many each run had."""
+    numbers = sorted({int(t) for t in rows["threads"]})
+    return f"{' or '.join(map(str, numbers))} thread{'s' * (numbers != [1])}"
+
+
 def cost_note(rows: pd.DataFrame) -> str:
     """Say what the times are."""
-    modes = set(summary.succeeded(rows)["mode"])
+    modes = set(summary.costs(rows)["mode"])
     text = "Wall seconds · CPU seconds (medians over seeds) · greatest resident memory of the process in MB. "
     if "single" in modes:
         text += "Each run in a process of its own; from file to domains, imports done before. "
@@ -24,18 +30,17 @@ def cost_table(rows: pd.DataFrame, sets: Iterable[str], methods: list[str]) -> s
     """Costs of each data set (in this order) and method."""
     good, found = summary.succeeded(rows), summary.entries(summary.costs(rows))
     sizes = summary.entries(good.groupby("dataset")[["n_obs", "n_genes"]].first())
-    fast = good[good["mode"] == "fast"]
-    marked = set(zip(fast["dataset"], fast["method"], strict=True))
     lines = []
     for name in (name for name in sets if name in sizes):
-        cells = [_cost(found.get((name, m)), mark=" f" * ((name, m) in marked)) for m in methods]
+        cells = [_cost(found.get((name, m))) for m in methods]
         lines.append([name, f"{sizes[name]['n_obs']:,.0f} x {sizes[name]['n_genes']:,.0f}", *cells])
     return table(["data set", "size", *methods], lines)
 
 
-def _cost(entry: dict[str, Any] | None, *, mark: str) -> str:
+def _cost(entry: dict[str, Any] | None) -> str:
     if entry is None:
         return ""
+    mark = " f" if entry["mode"] == "fast" else ""
     return f"{seconds(entry['wall_s'])} · {seconds(entry['cpu_s'])} · {entry['peak_mb']:.0f}{mark}"
 
 

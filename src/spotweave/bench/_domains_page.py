@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from . import _summary as summary
-from ._costs_table import cost_note, cost_table, failures
+from ._costs_table import cost_note, cost_table, failures, threads
 from ._host import host
 from ._markdown import mean_sd, number, table
 from ._methods import METHODS, RIVAL
@@ -18,17 +18,18 @@ SCORES = {"ari": "ARI", "nmi": "NMI", "homogeneity": "homogeneity", "chaos": "CH
 def domains_page(rows: pd.DataFrame) -> str:
     """Return the summary of all rows of ``domains.csv``."""
     parts = ["# Domains against known labels\n", _said(rows)]
+    good = summary.succeeded(rows)
     for title, real in (("Measured tissues", True), ("Simulated tissues", False)):
-        sets = [item for item in SETS.values() if item.real is real and (rows["dataset"] == item.name).any()]
+        sets = [item for item in SETS.values() if item.real is real and (good["dataset"] == item.name).any()]
         if sets:
-            parts += [f"## {title}\n", *_group(rows[rows["dataset"].isin([s.name for s in sets])], sets)]
+            parts += [f"## {title}\n", *_group(good[good["dataset"].isin([s.name for s in sets])], sets)]
     return "\n".join([*parts, *failures(rows), "---\n", f"Summed up on {host()}\n"])
 
 
 def _said(rows: pd.DataFrame) -> str:
-    n_seeds, threads = rows["seed"].nunique(), ", ".join(str(int(t)) for t in sorted(rows["threads"].unique()))
+    n_seeds = rows["seed"].nunique()
     return (
-        f"Mean ± standard deviation over {n_seeds} seed{'s' * (n_seeds > 1)}, {threads} threads, the true number of "
+        f"Mean ± standard deviation over {n_seeds} seed{'s' * (n_seeds > 1)}, {threads(rows)}, the true number of "
         "domains given. Bold: at or above the goal, the best figure known from elsewhere. CHAOS and PAS: lower is "
         "smoother.\n"
     )
@@ -111,9 +112,9 @@ def _gap(gap: dict[str, float]) -> list[str]:
 
 
 def _largest_sd(own: dict[tuple[str, str], dict[str, Any]]) -> str:
-    spreads = {name: entry["sd"] for (name, _), entry in own.items() if entry["n"] > 1}
-    largest = max(spreads, key=lambda name: spreads[name], default="")
-    return f"{spreads[largest]:.3f} ({largest})" if largest else ""
+    spreads = {key: entry["sd"] for key, entry in own.items() if entry["n"] > 1}
+    largest = max(spreads, key=lambda key: spreads[key], default=None)
+    return f"{spreads[largest]:.3f} ({largest[0]})" if largest else ""
 
 
 def _reached(own: dict[tuple[str, str], dict[str, Any]], sets: list[DataSet]) -> str:

@@ -60,7 +60,14 @@ def run_task(
             running.say(f"[{i + 1}/{len(jobs)}] {_told(row, task.headline)}")
         table = replaced(table, rows)
         write_results(path, table)
+    running.say(_ended(table, len(jobs), done))
     return table
+
+
+def _ended(table: pd.DataFrame, n_processes: int, done: set[Run]) -> str:
+    failed = int((table["error"] != "").sum())
+    kept = f"; {len(done)} runs were there already" if done else ""
+    return f"{n_processes} processes{kept}" + (f"; {failed} rows are of failed runs" if failed else "")
 
 
 def available(sets: Sequence[Named], data: Path) -> list[Named]:

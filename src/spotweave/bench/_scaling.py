@@ -10,7 +10,7 @@ from .._check import check_range
 from .._whole import write_whole
 from . import _methods as methods_of
 from . import _summary as summary
-from ._costs_table import cost_note, cost_table, failures
+from ._costs_table import cost_note, cost_table, failures, threads
 from ._domains import DOMAINS
 from ._domains_page import in_order
 from ._host import host
@@ -72,12 +72,19 @@ def scaling(
 
 def scaling_page(rows: pd.DataFrame) -> str:
     """Return the summary of all rows of ``scaling.csv``."""
-    methods = in_order(rows["method"])
-    sets = sorted(rows["dataset"].unique(), key=lambda name: int(name.rsplit("_", 1)[1]))
-    threads = ", ".join(str(int(t)) for t in sorted(rows["threads"].unique()))
+    good = summary.succeeded(rows)
+    methods = in_order(good["method"])
+    sets = sorted(good["dataset"].unique(), key=lambda name: int(name.rsplit("_", 1)[1]))
     parts = [
         "# Cost against the number of cells\n",
-        f"Simulated single cells, 500 genes, 6 domains; {threads} threads.\n",
+        f"Simulated single cells, 500 genes, 6 domains; {threads(rows)}.\n",
+        *(_tables(good, sets, methods) if sets else []),
+    ]
+    return "\n".join([*parts, *failures(rows), "---\n", f"Summed up on {host()}\n"])
+
+
+def _tables(rows: pd.DataFrame, sets: list[str], methods: list[str]) -> list[str]:
+    parts = [
         cost_note(rows),
         cost_table(rows, sets, methods),
         "Exponent b of CPU seconds ~ cells^b (1 is linear), from file to domains: least squares over all sizes, and "
@@ -86,14 +93,13 @@ def scaling_page(rows: pd.DataFrame) -> str:
     ]
     if RIVAL in methods and len(methods) > 1:
         parts += [f"Times that of `{RIVAL}`, wall · CPU.\n", _ratios(rows, sets, methods)]
-    return "\n".join([*parts, *failures(rows), "---\n", f"Summed up on {host()}\n"])
+    return parts
 
 
 def _exponents(rows: pd.DataFrame, methods: list[str]) -> str:
-    good = summary.succeeded(rows)
     lines = []
     for method in methods:
-        cost = good[good["method"] == method].groupby("n_obs")["cpu_s"].median().sort_index()
+        cost = rows[rows["method"] == method].groupby("n_obs")["cpu_s"].median().sort_index()
         n, cpu = cost.index.to_numpy(), cost.to_numpy()
         lines.append([f"`{method}`", *(number(summary.exponent(n[i:], cpu[i:]), 2) for i in (0, -2))])
     return table(["method", "all sizes", "two largest"], lines)

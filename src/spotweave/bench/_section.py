@@ -10,7 +10,7 @@ from .._check import check_range
 from .._whole import write_whole
 from . import _methods as methods_of
 from . import _summary as summary
-from ._costs_table import failures
+from ._costs_table import failures, threads
 from ._domains import DOMAINS
 from ._domains_page import in_order
 from ._host import host
@@ -69,18 +69,23 @@ def section(
 
 def section_page(rows: pd.DataFrame) -> str:
     """Return the summary of all rows of ``section.csv``."""
-    found = summary.entries(summary.costs(rows))
+    parts, good = ["# One section from file to domains\n"], summary.succeeded(rows)
+    if len(good):
+        parts += _tables(good)
+    return "\n".join([*parts, *failures(rows), "---\n", f"Summed up on {host()}\n"])
+
+
+def _tables(rows: pd.DataFrame) -> list[str]:
+    found, parts = summary.entries(summary.costs(rows)), []
     counted = summary.first_truths(rows, {item.name: item.truths[0].column for item in SETS.values()})
     scores = summary.entries(summary.mean_over_seeds(counted, ["ari"]))
     methods = in_order(rows["method"])
-    parts = ["# One section from file to domains\n"]
-    for name, of_set in summary.succeeded(rows).groupby("dataset", sort=False):
+    for name, of_set in rows.groupby("dataset", sort=False):
         size = f"{int(of_set['n_obs'].iloc[0]):,} spots x {int(of_set['n_genes'].iloc[0]):,} genes"
-        threads = ", ".join(str(int(t)) for t in sorted(of_set["threads"].unique()))
-        parts.append(f"{name}, {size}, {threads} threads. Median over runs, greatest memory.\n")
+        parts.append(f"{name}, {size}, {threads(of_set)}. Median over runs, greatest memory.\n")
         lines = [_line(found, scores, str(name), m) for m in methods if (name, m) in found]
         parts.append(table([*HEAD, f"times {RIVAL} (wall · CPU)"], lines))
-    return "\n".join([*parts, *failures(rows), "---\n", f"Summed up on {host()}\n"])
+    return parts
 
 
 def _line(found: dict[Any, dict[str, Any]], scores: dict[Any, dict[str, Any]], dataset: str, method: str) -> list[str]:

@@ -25,7 +25,9 @@ class Discriminant(NamedTuple):
         return _posterior((H - self.origin) @ self.weights, self.means, self.log_weights)
 
 
-def sharpen(H: np.ndarray, probability: np.ndarray, *, n_rounds: int = 20, shrinkage: float = 0.1) -> Discriminant:
+def sharpen(
+    H: np.ndarray, probability: np.ndarray, *, n_rounds: int = 20, shrinkage: float = 0.1, tolerance: float = 1e-3
+) -> Discriminant:
     r"""Alternate discriminant analysis and a mixture in the discriminant coordinates.
 
     A round finds the k - 1 directions that separate the clusters best relative to the scatter within them (Fisher),
@@ -40,9 +42,11 @@ def sharpen(H: np.ndarray, probability: np.ndarray, *, n_rounds: int = 20, shrin
     probability
         Soft assignment to start from ``[n, k]``.
     n_rounds
-        Most rounds; it ends earlier once no label changes.
+        Most rounds.
     shrinkage
         Weight of the diagonal in the scatter within clusters, which keeps it well conditioned.
+    tolerance
+        Converged when at most this share of labels changes in a round.
 
     Returns
     -------
@@ -57,7 +61,7 @@ def sharpen(H: np.ndarray, probability: np.ndarray, *, n_rounds: int = 20, shrin
         Z = X @ weights
         R, transform, means, log_weights = _mixture(Z, R)
         before, labels = labels, R.argmax(axis=1)
-        if np.array_equal(before, labels):
+        if (before != labels).mean() <= tolerance:
             converged = True
             break
     return Discriminant(weights @ transform, origin, means, log_weights, converged)

@@ -20,7 +20,7 @@ class EnsembleParams:
 
     widths: tuple[int, ...] = (10, 15, 20)
     """Leading dimensions of an embedding that a mixture starts from; no one number suits every tissue."""
-    n_starts: int = 5
+    n_starts: int = 3
     """k-means starts of each mixture."""
     n_view: int = 25
     """Leading dimensions of either view on which a clustering is sharpened."""

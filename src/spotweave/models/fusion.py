@@ -33,7 +33,7 @@ class FusionParams:
     """Agreement with a neighbour without redundancy, or the published critic against corrupted rows."""
     weight_contrast: float = 0.02
     """Weight of the contrast; the reconstruction has weight 1 and a loss of at most 1."""
-    n_epochs: int = 60
+    n_epochs: int = 40
     """Passes over the training rows."""
     batch_size: int = 1024
     """Rows of a minibatch."""
