@@ -222,6 +222,47 @@ def test_simulate(capsys, tmp_path):
     assert found.obs["slice"].nunique() == 2
 
 
+def test_simulated_file_to_domains_with_the_real_verb(capsys, tmp_path):
+    tissue, out, page = tmp_path / "s.h5ad", tmp_path / "out.zarr", tmp_path / "r.html"
+    simulate = ["--n-obs", 400, "--n-genes", 120, "--n-domains", 3, "--signal", 0.9]
+    assert run(capsys, "simulate", "-o", tissue, *simulate)[0] == 0
+    options = [
+        "--n-domains",
+        3,
+        "--method",
+        "smooth",
+        "--param",
+        "n_starts=2",
+        "--report",
+        page,
+        "--truth",
+        "domain_true",
+    ]
+    status, stdout, err = run(capsys, "domains", tissue, "-o", out, *options)
+    assert (status, err) == (0, "")
+    assert "3 domains of 400 cells by smooth" in stdout
+    found = anndata.read_zarr(out)
+    assert spotweave.metrics.ari(found.obs["domain_true"], found.obs["domain"]) > 0.7
+    html = page.read_text()
+    assert all(f'<section id="{name}"' in html for name in ("map", "trust", "truth", "markers", "parameters"))
+    assert "domain: smooth, n_domains 3" in run(capsys, "info", out)[1]
+
+
+def test_demo(capsys, tmp_path, monkeypatch):
+    real: Any = spotweave.tl.domains
+    monkeypatch.setattr(spotweave.tl, "domains", lambda adata, k, rng: real(adata, k, method="smooth", rng=rng))
+    status, out, err = run(capsys, "demo", "-o", tmp_path / "demo", "--n-obs", 500)
+    assert (status, err) == (0, "")
+    names = {"before_after.png", "report.html", "tissue.h5ad"}
+    assert {p.name for p in (tmp_path / "demo").iterdir()} == names
+    without, with_space = (float(v) for v in re.findall(r"^(?:without space|spotweave) +([\d.-]+)", out, re.MULTILINE))
+    found = anndata.read_h5ad(tmp_path / "demo" / "tissue.h5ad").obs
+    assert with_space == pytest.approx(spotweave.metrics.ari(found["domain_true"], found["domain"]), abs=1e-3)
+    assert without == pytest.approx(spotweave.metrics.ari(found["domain_true"], found["no_space"]), abs=1e-3)
+    assert with_space > without + 0.1
+    assert (tmp_path / "demo" / "before_after.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_verbose_logs_to_stderr_and_leaves_the_logger_as_it_was(capsys, source, calls, tmp_path):
     logger = logging.getLogger("spotweave")
     before = (logger.level, list(logger.handlers))

@@ -42,7 +42,7 @@ def test_error_bars_reach_as_far_as_the_errors():
     (points,) = re.findall(r'points="([^"]*)"', svg)
     y = np.array([p.split(",")[1] for p in points.split()], dtype=float)
     unit = y[0] - y[1]
-    np.testing.assert_allclose((ends - y[:, None]) / unit, [[0.5, -0.5], [0, 0], [1, -1]], atol=0.01)
+    np.testing.assert_allclose((ends - y[:, None]) / unit, np.array([[0.5, -0.5], [0.0, 0.0], [1.0, -1.0]]), atol=0.01)
 
 
 def test_line_chart_without_a_single_number():

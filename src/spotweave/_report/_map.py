@@ -5,10 +5,11 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.colors import to_hex
+from matplotlib.colors import Colormap, to_hex
 
 from .._table import get_coords
 from ..pl._markers import fit_marker
+from ..pl._results import DOUBT
 from ..pl._values import Categories
 from ._context import Context
 
@@ -76,11 +77,17 @@ def _layers(context: Context, shown: np.ndarray) -> list[dict[str, Any]]:
         _labels(c, shown, name) for c, name in ((context.domains, context.key), (context.known, context.truth)) if c
     ]
     if context.confidence is not None:
-        layers.append(_values("highest probability", context.confidence[shown], (0.0, 1.0), "viridis", ".2f"))
+        layers.append(_values("highest probability", context.confidence[shown], (0.0, 1.0), DOUBT.reversed(), ".2f"))
     if context.depth is not None:
         counts = context.depth.counts[shown]
         layers.append(
-            _values("counts per cell", counts, (0.0, float(np.quantile(counts, 0.99)) or 1.0), "viridis", ",.0f")
+            _values(
+                "counts per cell",
+                counts,
+                (0.0, float(np.quantile(counts, 0.99)) or 1.0),
+                mpl.colormaps["viridis"],
+                ",.0f",
+            )
         )
     return layers
 
@@ -96,7 +103,7 @@ def _labels(values: Categories, shown: np.ndarray, name: str | None) -> dict[str
     }
 
 
-def _values(name: str, values: np.ndarray, limits: tuple[float, float], cmap: str, form: str) -> dict[str, Any]:
+def _values(name: str, values: np.ndarray, limits: tuple[float, float], cmap: Colormap, form: str) -> dict[str, Any]:
     scaled = np.clip((values - limits[0]) / (limits[1] - limits[0]), 0, 1)
     return {
         "name": name,
@@ -105,7 +112,7 @@ def _values(name: str, values: np.ndarray, limits: tuple[float, float], cmap: st
         "low": f"{limits[0]:{form}}",
         "high": f"{limits[1]:{form}}",
         "limits": list(limits),
-        "colors": [to_hex(c) for c in mpl.colormaps[cmap](np.linspace(0, 1, 32))],
+        "colors": [to_hex(c) for c in cmap(np.linspace(0, 1, 32))],
     }
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ._layout import Panel
 
 # starts at a light grey, so that tissue without doubt still shows on white paper
-_DOUBT = LinearSegmentedColormap.from_list("doubt", ["#e6e4ec", "#9a78ba", "#3f007d"])
+DOUBT = LinearSegmentedColormap.from_list("doubt", ["#e6e4ec", "#9a78ba", "#3f007d"])
 _CURVES = {
     "stability": "stability\n(ARI between halves of the counts)",
     "held_out": "held-out log-likelihood\nper cell, above one domain",
@@ -70,7 +70,7 @@ def domains(
     if probability is not None:
         doubt = 1 - np.asarray(probability, dtype=float).max(axis=1)
         limits = (0.0, 1 - 1 / max(len(found.categories), 2))
-        shown.append(numbers("doubt (1 − highest probability)", doubt, cmap=_DOUBT, limits=limits))
+        shown.append(numbers("doubt (1 − highest probability)", doubt, cmap=DOUBT, limits=limits))
     panels = make_panels(adata, shown, spatial_key=spatial_key, library_key=library_key, image=False)
     return draw_grid(panels, ncols=slides_in_row(panels, len(shown), 4), look=Look(size))
 

@@ -46,8 +46,8 @@
 
     function draw() {
       frame = 0;
-      const room = root.clientWidth - (window.innerWidth > 640 ? legend.offsetWidth + 14 : 0), sharp = window.devicePixelRatio || 1;
-      fit = Math.min(room / data.width, 560 / data.height);
+      const sharp = window.devicePixelRatio || 1, widest = Math.min(...views.map((v) => v.room()));
+      fit = Math.min(widest / data.width, 560 / data.height); // the same in all views
       canvas.width = data.width * fit * sharp;
       canvas.height = data.height * fit * sharp;
       canvas.style.width = data.width * fit + "px";
@@ -70,6 +70,7 @@
       context.textAlign = "center";
       for (const s of data.slides) context.fillText(s.name, s.top[0] * fit, Math.max(s.top[1] * fit, 12));
     }
+    const room = () => root.clientWidth - (window.innerWidth > 640 ? legend.offsetWidth + 14 : 0);
     const redraw = () => { frame = frame || requestAnimationFrame(draw); };
 
     function explain() {
@@ -126,14 +127,14 @@
       tip.style.top = event.offsetY + 14 + "px";
     };
     canvas.onmouseleave = () => { tip.hidden = true; views.forEach((v) => v.point(-1)); };
-    chooser.onchange = () => { layer = layers[chooser.value]; hidden = new Set(); lit = null; explain(); redraw(); };
+    chooser.onchange = () => { layer = layers[chooser.value]; hidden = new Set(); lit = null; explain(); redrawAll(); };
     explain();
-    draw();
-    return { point, redraw };
+    return { point, redraw, draw, room };
   }
 
   const views = [...document.querySelectorAll(".view")].map(makeView);
   const redrawAll = () => views.forEach((v) => v.redraw());
+  views.forEach((v) => v.draw());
   window.addEventListener("resize", redrawAll);
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
 })();
