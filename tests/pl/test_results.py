@@ -134,6 +134,13 @@ def test_markers_keep_the_tables_order_and_are_raised_in_their_domain(domains_re
     assert [t.get_text() for t in ax.get_xticklabels()] == ["gene6", "gene3", "gene4", "gene1", "gene8", "gene5"]
 
 
+def test_markers_are_named_by_their_symbols(domains_result, markers_table):
+    domains_result.var["symbol"] = [f"S{i}" for i in range(8)] + [None]
+    ax = pl.domain_markers(domains_result, markers_table, n=3).axes[0]
+    names = [t.get_text() for t in ax.get_xticklabels()]
+    assert names == ["S0", "S3", "S6", "S1", "S4", "S7", "S2", "S5", "gene8"]
+
+
 def test_marker_tables_that_do_not_fit(domains_result, markers_table):
     with pytest.raises(InputError, match="effect"):
         pl.domain_markers(domains_result, markers_table.drop(columns="effect"))

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..pl._genes import top_markers
 from ..pl._results import chosen_number
-from ..pl._values import Categories
+from ..pl._values import Categories, symbols
 from ._charts import line_chart
 from ._context import Context, Section
 from ._map import map_data
@@ -124,6 +124,7 @@ def markers(context: Context) -> Section | None:
         return None
     best = top_markers(table, _MARKERS, context.domains.categories)
     most = float(best["effect"].abs().max()) or 1.0
+    best = best.assign(symbol=symbols(context.adata, best["gene"].astype(str).tolist()))
     groups = [(*pair, _genes(best[best["domain"] == pair[0]], most)) for pair in _named(context.domains)]
     return Section("markers", "Marker genes", render("markers.html.j2", groups=[g for g in groups if g[2]]))
 
@@ -135,6 +136,12 @@ def _named(found: Categories) -> list[tuple[str, str]]:
 def _genes(rows: pd.DataFrame, most: float) -> list[dict[str, Any]]:
     q = rows["q"] if "q" in rows else pd.Series(np.nan, index=rows.index)
     return [
-        {"gene": g, "effect": float(e), "width": abs(float(e)) / most, "q": None if pd.isna(v) else float(v)}
-        for g, e, v in zip(rows["gene"], rows["effect"], q, strict=True)
+        {
+            "symbol": symbol,
+            "gene": gene,
+            "effect": float(effect),
+            "width": abs(float(effect)) / most,
+            "q": None if pd.isna(value) else float(value),
+        }
+        for symbol, gene, effect, value in zip(rows["symbol"], rows["gene"], rows["effect"], q, strict=True)
     ]

@@ -15,6 +15,11 @@ _PACKAGES = ("spotweave", "anndata", "numpy", "scipy", "scikit-learn", "torch", 
 _STEADY, _UNSTEADY = 0.9, 0.7
 _SURE = 0.5  # below it another domain, or all others together, are as likely
 
+_SURE_OF_WHAT = (
+    "The map by “highest probability” shows where. It says how clearly the model prefers a domain to its others, "
+    "not that the border is right."
+)
+
 
 class Check(NamedTuple):
     """One line of the box."""
@@ -77,7 +82,7 @@ def _sure(context: Context) -> Check:
         return Check("unknown", "No probabilities are stored", "")
     share = float((context.confidence < _SURE).mean())
     claim = f"{share:.1%} of the cells have no domain with a probability of {_SURE} or more"
-    return Check("good" if share <= 0.05 else "warn", claim, "The map by “highest probability” shows where.")
+    return Check("good" if share <= 0.05 else "warn", claim, _SURE_OF_WHAT)
 
 
 def _small(context: Context) -> Check | None:

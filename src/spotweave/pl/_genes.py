@@ -12,7 +12,7 @@ from .. import _keys as keys
 from .._check import InputError, check_range, fail, listing
 from .._table import get_counts, get_matrix, get_obs, get_table, row_chunks
 from ._figure import INK, Figure, new_figure
-from ._values import categories, gene_position, label_codes
+from ._values import categories, gene_position, label_codes, symbols
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -59,7 +59,7 @@ def domain_markers(
     scaled = (means - low) / np.where(high > low, high - low, 1)
     has_map = keys.SPATIAL in adata.obsm or keys.colors(key) in adata.uns
     colors = categories(adata, key).colors if has_map else [INK] * len(names)
-    return _draw(scaled, shares, genes, chosen["domain"].tolist(), names, colors)
+    return _draw(scaled, shares, symbols(adata, genes), chosen["domain"].tolist(), names, colors)
 
 
 def top_markers(table: pd.DataFrame, n: int, domains: list[str]) -> pd.DataFrame:
@@ -147,6 +147,8 @@ def _explain(figure: Figure, dots: PathCollection) -> None:
         bbox_to_anchor=(1 - 1.4 / w, 1),
         frameon=False,
         fontsize=8,
+        labelspacing=1.1,
+        handletextpad=0.8,
     )
 
 

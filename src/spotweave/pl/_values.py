@@ -143,6 +143,16 @@ def gene_position(adata: "AnnData", name: str) -> int | None:
     return None
 
 
+def symbols(adata: "AnnData", names: Sequence[str]) -> list[str]:
+    """Return what readers call these genes: their symbols, where ``var`` has a column of them."""
+    column = next((adata.var[c] for c in _SYMBOLS if c in adata.var), None)
+    if column is None:
+        return list(names)
+    positions = adata.var_names.get_indexer(list(names)) if adata.var_names.is_unique else [-1] * len(names)
+    found = [str(column.iloc[i]) if i >= 0 else "" for i in positions]
+    return [n if f in {"", "nan", "None"} else f for n, f in zip(names, found, strict=True)]
+
+
 def leading_colours(H: np.ndarray) -> np.ndarray:
     """Three leading principal components of an embedding ``[n, d]`` as red, green and blue ``[n, 3]``."""
     centred = H - H.mean(axis=0)
