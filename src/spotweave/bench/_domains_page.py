@@ -108,7 +108,12 @@ def _gap(gap: dict[str, float]) -> list[str]:
     if not gap:
         return ["", ""]
     lowest = min(gap, key=lambda name: gap[name])
-    return [f"{sum(gap.values()) / len(gap):+.3f}", f"{gap[lowest]:+.3f} ({lowest})"]
+    return [_signed(sum(gap.values()) / len(gap)), f"{_signed(gap[lowest])} ({lowest})"]
+
+
+def _signed(value: float) -> str:
+    """With a sign, and no minus before zero."""
+    return f"{round(value, 3) + 0.0:+.3f}"
 
 
 def _largest_sd(own: dict[tuple[str, str], dict[str, Any]]) -> str:

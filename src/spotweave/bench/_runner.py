@@ -20,15 +20,22 @@ logger = logging.getLogger("spotweave")
 
 @dataclass(frozen=True)
 class Running:
-    """How a benchmark is run; see `spotweave.bench.domains` for the meaning."""
+    """How a benchmark is run."""
 
     output: Path = Path("benchmarks/results")
+    """Folder of the results, made when missing."""
     data: Path | None = None
+    """Folder of the real data sets; None: ``SPOTWEAVE_DATA``, else ``../shared/data``."""
     threads: int = 2
+    """Threads of the numeric libraries in each process."""
     fast: bool = False
+    """One process for all seeds of a data set and method, which reads the file once; costs are then of fits alone."""
     resume: bool = False
+    """Leave out runs that are in the results without error (fast ones only when `fast`)."""
     timeout_s: float | None = None
+    """Seconds after which a process is ended and its runs count as failed."""
     say: Callable[[str], None] = logger.info
+    """Gets a line after each run."""
 
     def __post_init__(self) -> None:
         check_range(self.threads, "threads", low=1, high=1024, integer=True)
@@ -43,16 +50,39 @@ def run_task(
     seeds: Sequence[int],
     running: Running,
 ) -> pd.DataFrame:
-    """Run whatever is asked for and not there yet; return the whole table of ``<output>/<task>.csv``.
+    """Run a task on each data set, with each method and seed, into ``<output>/<task>.csv``.
 
     Rows of other runs in that file stay. It is written anew after each process, so that nothing is lost when the
-    benchmark is interrupted.
+    benchmark is interrupted. A run that fails is a row with its error.
+
+    Parameters
+    ----------
+    task
+        How one run is done; its functions have to be importable by a new process.
+    sets
+        Data sets: anything with a ``name`` and a ``source``. Those whose file is absent are left out, with a warning.
+    methods
+        Settings of each method by its name.
+    seeds
+        Whole numbers.
+    running
+        How it is done.
+
+    Returns
+    -------
+    All rows of the file: ``dataset``, ``method``, ``seed``, what the task scores, costs, ``error``.
+
+    Raises
+    ------
+    InputError
+        When the file of no data set is there, or results cannot be written or read back.
     """
     data = data_folder(running.data)
     files = [(item, item.source.locate(data, cache_folder())) for item in available(sets, data)]
     path = _made(running.output) / f"{task.name}.csv"
     table = read_results(path)
-    done = finished(table, fast=running.fast) if running.resume else set()
+    wanted = {(item.name, method, seed) for item, _ in files for method in methods for seed in seeds}
+    done = wanted & finished(table, fast=running.fast) if running.resume else set()
     jobs = list(_jobs(task, files, methods, seeds, done, running))
     for i, job in enumerate(jobs):
         rows = [{**row, "version": version("spotweave")} for row in run_job(job, timeout_s=running.timeout_s)]

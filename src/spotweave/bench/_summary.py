@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 GROUP = ["dataset", "truth", "method"]
 
@@ -62,10 +63,10 @@ def costs(table: pd.DataFrame) -> pd.DataFrame:
     return medians.assign(peak_mb=groups["peak_mb"].max(), n=groups.size(), mode=groups["mode"].first())
 
 
-def exponent(n: np.ndarray, cost: np.ndarray) -> float:
+def exponent(n: ArrayLike, cost: ArrayLike) -> float:
     """Slope of log cost against log n by least squares: 1 is linear; NaN for fewer than two sizes."""
-    n, cost = np.asarray(n, float), np.asarray(cost, float)
-    kept = np.isfinite(cost) & (cost > 0)
-    if len(np.unique(n[kept])) < 2:
+    x, y = np.asarray(n, float), np.asarray(cost, float)
+    kept = np.isfinite(y) & (y > 0)
+    if len(np.unique(x[kept])) < 2:
         return float("nan")
-    return float(np.polyfit(np.log(n[kept]), np.log(cost[kept]), 1)[0])
+    return float(np.polyfit(np.log(x[kept]), np.log(y[kept]), 1)[0])
