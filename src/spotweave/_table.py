@@ -68,6 +68,14 @@ def row_chunks(X: Any, size: int | None = None) -> Iterator[tuple[slice, Any]]:
         yield rows, block.tocsr() if sp.issparse(block) else np.asarray(block)
 
 
+def load(X: Any) -> Any:
+    """Return a copy in memory: CSR, CSC or dense as it is stored; a backed or dask matrix is read by row chunks."""
+    if sp.issparse(X) or isinstance(X, np.ndarray):
+        return X.copy()
+    blocks = [block for _, block in row_chunks(X)]
+    return sp.vstack(blocks, format="csr") if sp.issparse(blocks[0]) else np.concatenate(blocks)
+
+
 def get_coords(adata: "AnnData", spatial_key: str = keys.SPATIAL) -> np.ndarray:
     """Return coordinates ``[n, d]``, finite and float64."""
     if spatial_key not in adata.obsm:

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from . import _keys as keys
 from ._check import check_range, fail, listing
-from ._table import get_counts, get_table, params, row_chunks, write
+from ._table import get_counts, get_table, load, params, row_chunks, write
 from .core.expression import Chunks, Components, GeneMoments, gene_moments, overdispersion, principal_components
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ def counts(adata: "AnnData", *, layer: str | None = None, table_key: str = "tabl
     adata = get_table(adata, table_key)
     X = get_counts(adata, layer)
     if copy:
-        return X
-    if keys.COUNTS not in adata.layers or layer is not None:
-        write(adata, {("layers", keys.COUNTS): X.copy() if layer is None else X})
+        return load(X)
+    if layer != keys.COUNTS and (layer is not None or keys.COUNTS not in adata.layers):
+        write(adata, {("layers", keys.COUNTS): load(X)})
     return None
 
 
@@ -82,7 +82,7 @@ def normalize(
     None, writes ``adata.layers[key_added]`` (CSR, float32); the matrix with ``copy=True``.
     """
     adata = get_table(adata, table_key)
-    X = sp.csr_matrix(get_counts(adata, layer), dtype=np.float32, copy=True)
+    X = sp.csr_matrix(load(get_counts(adata, layer)), dtype=np.float32)
     size = np.asarray(X.sum(axis=1)).ravel()
     if not size.any():
         raise fail("at least one cell with counts", "none")
@@ -186,6 +186,6 @@ def prepare(
 
 def _named(adata: "AnnData", genes: "Sequence[str]") -> np.ndarray:
     unknown = sorted(set(genes) - set(adata.var_names))
-    if unknown:
-        raise fail("genes out of adata.var_names", listing(unknown))
+    if unknown or not len(genes):
+        raise fail("genes out of adata.var_names", listing(unknown) if unknown else "no gene")
     return np.asarray(adata.var_names.isin(list(genes)))

@@ -39,14 +39,15 @@ def surroundings(H: np.ndarray, W: sp.csr_matrix, n_hops: int = 2) -> list[np.nd
 
     Returns
     -------
-    One array ``[n, d]`` for each ring; rows of isolated points are zero.
+    One array ``[n, d]`` for each ring; rows of points that have nobody in the ring are zero.
     """
     N = row_normalise(W, self_loops=False)
     rings, ring = [N @ H], N @ H
     for _ in range(1, n_hops):
         ring = N @ ring
         back = np.asarray(N.multiply(N.T).sum(axis=1))  # probability of stepping out and back
-        rings.append(((ring - back * H) / np.maximum(1 - back, 1e-6)).astype(H.dtype))
+        outside = 1 - back  # about 0 where two steps only lead back, as from the centre of a star: nothing to see there
+        rings.append(np.where(outside > 1e-5, (ring - back * H) / np.maximum(outside, 1e-5), 0).astype(H.dtype))
     return rings
 
 
@@ -73,7 +74,7 @@ def explained(H: np.ndarray, probability: np.ndarray) -> float:
     means = (probability[:, used].T @ centred) / count[used, None]
     total = centred.T @ centred / len(H)
     between = (means.T * count[used]) @ means / len(H)
-    ridge = 1e-9 * np.trace(total) / len(total) * np.eye(len(total))
+    ridge = 1e-9 * max(np.trace(total) / len(total), 1e-12) * np.eye(len(total))
     return float((np.linalg.slogdet(total + ridge)[1] - np.linalg.slogdet(total - between + ridge)[1]) / 2)
 
 

@@ -74,7 +74,7 @@ def _directions(X: np.ndarray, total: np.ndarray, R: np.ndarray, shrinkage: floa
     means = (R.T @ X) / (n * share[:, None])  # X is centred, so these are differences from the mean
     within = total - (means.T * share) @ means
     within = (1 - shrinkage) * within + shrinkage * np.diag(np.diag(within))
-    within[np.diag_indices_from(within)] += 1e-9 * max(np.trace(total) / len(total), 1e-300)
+    within[np.diag_indices_from(within)] += 1e-9 * max(np.trace(total) / len(total), 1e-12)
     whiten = solve_triangular(np.linalg.cholesky(within), np.eye(len(within)), lower=True).T
     _, _, axes = np.linalg.svd((means @ whiten) * np.sqrt(share)[:, None], full_matrices=False)
     return whiten @ axes[: k - 1].T
@@ -86,10 +86,11 @@ def _mixture(
     """EM of a mixture with one covariance from soft assignments: posteriors, whitening, means, log weights."""
     n, k = R.shape
     total = Z.T @ Z / n
+    ridge = 1e-9 * max(np.trace(total) / max(len(total), 1), 1e-12) * np.eye(len(total))  # one cluster: no direction
     for _ in range(n_steps):
         count = R.sum(axis=0) + 1e-9
         means = (R.T @ Z) / count[:, None]
-        covariance = total - (means.T * count) @ means / n + 1e-9 * np.trace(total) / len(total) * np.eye(len(total))
+        covariance = total - (means.T * count) @ means / n + ridge
         whiten = solve_triangular(np.linalg.cholesky(covariance), np.eye(len(covariance)), lower=True).T
         means, log_weights = means @ whiten, np.log((count + 1) / (n + k))
         new = _posterior(Z @ whiten, means, log_weights)

@@ -1,7 +1,8 @@
 """Domains by consensus: clusterings from several embeddings, sharpened on both views, the best ones averaged."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import scipy.sparse as sp
 
 from .consensus import consensus, matching, surroundings
 from .directions import leading_coordinates, spatial_directions
-from .discriminant import Discriminant, sharpen
+from .discriminant import sharpen
 from .mixture import MAX_ROWS, tied_mixture
 from .refine import potts
 
@@ -53,7 +54,9 @@ class Candidate(NamedTuple):
 
     name: str
     probability: np.ndarray
-    model: Discriminant
+    predict: Callable[[], np.ndarray]
+    """Its posteriors of all rows."""
+    converged: bool
 
 
 def by_predictability(E: np.ndarray, W: sp.csr_matrix) -> np.ndarray:
@@ -105,10 +108,10 @@ def ensemble(
     candidates = list(_candidates(starts, H, rows, n_domains, params, rng))
     chosen = consensus([c.probability for c in candidates], rings, n_keep=params.n_keep)
     kept = [candidates[i] for i in chosen.kept]
-    average = chosen.probability if len(rows) == n else _everywhere(kept, H, chosen.probability)
+    average = chosen.probability if len(rows) == n else _everywhere(kept, chosen.probability)
     smooth = potts(average, W, strength=params.strength) if params.strength else average
     score = float(chosen.score[chosen.kept].mean())
-    return Ensemble(smooth, score, chosen.agreement, all(c.model.converged for c in kept), [c.name for c in kept])
+    return Ensemble(smooth, score, chosen.agreement, all(c.converged for c in kept), [c.name for c in kept])
 
 
 def _candidates(
@@ -122,9 +125,13 @@ def _candidates(
     most = _most_dimensions(len(rows))
     for name, E in starts.items():
         for width in sorted({min(w, most, E.shape[1]) for w in params.widths}):
-            start = tied_mixture(E[rows, :width], k, n_starts=params.n_starts, ward=False, rng=rng).probability
-            model = sharpen(H[rows], start, n_rounds=params.n_rounds)
-            yield Candidate(f"{name}:{width}", model.predict(H[rows]), model)
+            start = tied_mixture(E[rows, :width], k, n_starts=params.n_starts, ward=False, rng=rng)
+            if not params.n_rounds:
+                predict = partial(start.model.predict_proba, E[:, :width])
+                yield Candidate(f"{name}:{width}", start.probability, predict, start.converged)
+                continue
+            model = sharpen(H[rows], start.probability, n_rounds=params.n_rounds)
+            yield Candidate(f"{name}:{width}", model.predict(H[rows]), partial(model.predict, H), model.converged)
 
 
 def _most_dimensions(n_rows: int) -> int:
@@ -132,9 +139,10 @@ def _most_dimensions(n_rows: int) -> int:
     return max(n_rows // 12, 2)
 
 
-def _everywhere(kept: Sequence[Candidate], H: np.ndarray, average: np.ndarray) -> np.ndarray:
+def _everywhere(kept: Sequence[Candidate], average: np.ndarray) -> np.ndarray:
     """Average the kept models on all rows, their labels matched as on the rows that they were chosen on."""
-    total = np.zeros((len(H), average.shape[1]), np.float32)
+    total: np.ndarray = np.zeros(1, np.float32)
     for candidate in kept:
-        total += candidate.model.predict(H)[:, matching(average, candidate.probability)].astype(np.float32)
+        order = matching(average, candidate.probability)
+        total = total + candidate.predict()[:, order].astype(np.float32)  # [n, k]
     return total / len(kept)

@@ -130,7 +130,7 @@ def principal_components(
     size
         Counts of each cell over *all* genes ``[n]``; a cell of zeros stays a row of zeros.
     n_components
-        Wanted number d; cut to ``min(n, g) - 1``.
+        Wanted number d; cut to ``min(n - 1, g)``.
     target
         Counts t that each cell is scaled to; the median cell when None, so that the logarithm is neither
         nearly linear nor nearly binary whatever the depth (scanpy's default).

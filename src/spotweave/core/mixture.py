@@ -55,20 +55,24 @@ def tied_mixture(
     Scrucca et al. 2016, R Journal 8:289 (mclust 5).
     """
     check_range(n_components, "n_components", low=1, high=len(H), integer=True, why="the number of rows")
+    if len(H) < 2:
+        raise fail("at least two rows of features", "one")
     if not np.isfinite(H).all():
         raise fail("finite features", "NaN or infinity")
     H = np.asarray(H, np.float64)
     rows = H if len(H) <= MAX_ROWS else H[np.sort(rng.choice(len(H), MAX_ROWS, replace=False))]
     seeds = rng.integers(2**31, size=max(n_starts, 0 if ward else 1))
-    fits = [_fit(rows, _kmeans_labels(rows, n_components, int(seed))) for seed in seeds]
+    fits = [_fit(rows, _kmeans_labels(rows, n_components, int(seed)), n_components) for seed in seeds]
     if ward or not fits:
-        fits.append(_fit(rows, _ward_labels(rows, n_components, rng)))
+        fits.append(_fit(rows, _ward_labels(rows, n_components, rng), n_components))
     best = max(fits, key=lambda fit: fit.lower_bound_)
     return Mixture(best.predict_proba(H), float(best.score(rows)), bool(best.converged_), best)
 
 
 def _kmeans_labels(H: np.ndarray, k: int, seed: int) -> np.ndarray:
-    return KMeans(k, n_init=1, random_state=seed).fit_predict(H)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows than clusters: see `_without_gaps`
+        return KMeans(k, n_init=1, random_state=seed).fit_predict(H)
 
 
 def _ward_labels(H: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
@@ -80,9 +84,18 @@ def _ward_labels(H: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
     return ((centres**2).sum(axis=1) - 2 * H @ centres.T).argmin(axis=1)
 
 
-def _fit(H: np.ndarray, labels: np.ndarray) -> GaussianMixture:
+def _without_gaps(labels: np.ndarray, k: int) -> np.ndarray:
+    """Give each label that no row has a row of the commonest one: k-means finds no more clusters than distinct rows."""
+    labels = labels.copy()
+    for empty in np.setdiff1d(np.arange(k), labels):
+        commonest = np.bincount(labels).argmax()
+        labels[np.flatnonzero(labels == commonest)[-1]] = empty
+    return labels
+
+
+def _fit(H: np.ndarray, labels: np.ndarray, k: int) -> GaussianMixture:
     """EM from hard labels: scikit-learn's own M step on them, then its iterations."""
-    k = int(labels.max()) + 1
+    labels = _without_gaps(labels, k)
     ridge = 1e-6 * max(float(H.var(axis=0).mean()), 1e-12)
     means = np.stack([H[labels == c].mean(axis=0) for c in range(k)])
     within = H - means[labels]

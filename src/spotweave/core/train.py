@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from .._check import check_range
 from .._settings import settings
 from .losses import total
 
@@ -56,6 +57,7 @@ def fit(
     -------
     Loss and its terms by epoch.
     """
+    check_range(n_epochs, "n_epochs", low=1, integer=True)
     optimiser = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay)
     model.train()
     rows: list[dict[str, float]] = []

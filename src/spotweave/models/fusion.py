@@ -194,7 +194,7 @@ def _views(P: np.ndarray, S: sp.csr_matrix, F: sp.csr_matrix, rows: np.ndarray, 
     for _ in range(n_hops):
         H = local @ H
         hops.append(H[:n])
-    own = S.diagonal()[rows][:, None]
+    own = local.diagonal()[:n, None]
     mean = hops[0]
     alone = own >= 1 - 1e-6  # an isolated row is its own surroundings
     target = np.where(alone, P[rows], (mean - own * P[rows]) / np.where(alone, 1, 1 - own))

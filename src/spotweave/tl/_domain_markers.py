@@ -55,14 +55,16 @@ def domain_markers(
     adata = get_table(adata, table_key)
     column = get_obs(adata, groupby, name="groupby").astype("category").cat.remove_unused_categories()
     sizes = column.value_counts()
-    kept = column[column.isin(sizes.index[sizes > 1])].cat.remove_unused_categories()
+    used = column.isin(sizes.index[sizes > 1])
+    kept = column[used].cat.remove_unused_categories()
     if kept.cat.categories.size < 2:
         raise fail(f"at least two domains of two cells in adata.obs[{groupby!r}]", f"{kept.cat.categories.size}")
     L = normalize(adata, layer=layer, copy=True)
     assert L is not None
-    table = AnnData(
-        L[column.index.get_indexer(kept.index)], obs=pd.DataFrame({"domain": kept.astype(str).astype("category")})
-    )
+    # Rows by position and names of their own: those of several slides put together may repeat.
+    rows = [str(i) for i in range(len(kept))]
+    obs = pd.DataFrame({"domain": kept.cat.rename_categories(str).array}, index=rows)
+    table = AnnData(L[used.to_numpy()], obs=obs)
     table.var_names = adata.var_names
     sc.tl.rank_genes_groups(table, "domain", method=method, n_genes=n_genes, pts=True, use_raw=False)
     found = sc.get.rank_genes_groups_df(table, group=None)

@@ -112,7 +112,7 @@ def domains(  # noqa: PLR0913  (keyword-only options of one verb)
     -------
     None, or `Domains` with ``copy=True``. Writes
 
-    * ``adata.obs[key_added]``: categorical strings ``"0"``.. in falling order of size,
+    * ``adata.obs[key_added]``: categorical strings ``"0"``.. in falling order of size (summed probability),
     * ``adata.obsm[key_added + "_probability"]`` ``[n, k]``, ``adata.obsm["X_<method>"]`` ``[n, d]``,
     * ``adata.uns[key_added]``: parameters, likelihood, stability, convergence, the curve when k was chosen, the
       training history; ``adata.uns[key_added + "_colors"]``.

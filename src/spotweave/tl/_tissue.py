@@ -54,6 +54,8 @@ def read_tissue(
     rng: np.random.Generator,
 ) -> tuple[Tissue, Prepared | None]:
     """Check and read everything; the counts' part is None with `use_rep`."""
+    if adata.n_obs < 2:
+        raise fail("at least two cells", f"a table of {adata.n_obs}")
     xy, library = get_coords(adata, where.spatial_key), get_codes(adata, where.library_key)
     W = _graph(adata, where.graph_key, xy, library)
     if use_rep is not None:
@@ -68,7 +70,13 @@ def read_tissue(
 def _embedding(adata: "AnnData", use_rep: str) -> np.ndarray:
     if use_rep not in adata.obsm:
         raise fail(f"an embedding in adata.obsm[{use_rep!r}]", f"obsm keys {listing(adata.obsm)}")
-    H = np.asarray(adata.obsm[use_rep], np.float32)
+    stored = adata.obsm[use_rep]
+    try:
+        H = np.asarray(stored.toarray() if sp.issparse(stored) else stored, np.float32)
+    except (TypeError, ValueError):
+        raise fail(
+            f"numbers in adata.obsm[{use_rep!r}]", f"values that are none, in a {type(stored).__name__}"
+        ) from None
     if H.ndim != 2 or not np.isfinite(H).all():
         raise fail(f"finite numbers of shape [n, d] in adata.obsm[{use_rep!r}]", f"shape {list(H.shape)}, or NaN")
     return H - H.mean(axis=0)
