@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import solve_triangular
 
+from .mixture import TiedGaussians, em
+
 
 class Discriminant(NamedTuple):
     """A mixture on discriminant coordinates, and how to reach them."""
@@ -13,16 +15,13 @@ class Discriminant(NamedTuple):
     """[p, k - 1]; apply to the features less `origin`."""
     origin: np.ndarray
     """Mean of the features [p]."""
-    means: np.ndarray
-    """Of the components, in coordinates where their common covariance is the identity [k, k - 1]."""
-    log_weights: np.ndarray
-    """[k]."""
+    mixture: TiedGaussians
     converged: bool
     """Labels stopped changing."""
 
     def predict(self, H: np.ndarray) -> np.ndarray:
         """Posterior ``[n, k]`` of features ``[n, p]``."""
-        return _posterior((H - self.origin) @ self.weights, self.means, self.log_weights)
+        return self.mixture.predict((H - self.origin) @ self.weights)
 
 
 def sharpen(
@@ -58,13 +57,13 @@ def sharpen(
     R, labels, converged = np.asarray(probability, np.float64), probability.argmax(axis=1), False
     for _ in range(n_rounds):
         weights = _directions(X, total, R, shrinkage)
-        Z = X @ weights
-        R, transform, means, log_weights = _mixture(Z, R)
+        fit = em(X @ weights, R, n_steps=30)
+        R = fit.probability
         before, labels = labels, R.argmax(axis=1)
         if (before != labels).mean() <= tolerance:
             converged = True
             break
-    return Discriminant(weights @ transform, origin, means, log_weights, converged)
+    return Discriminant(weights, origin, fit.model, converged)
 
 
 def _directions(X: np.ndarray, total: np.ndarray, R: np.ndarray, shrinkage: float) -> np.ndarray:
@@ -78,30 +77,3 @@ def _directions(X: np.ndarray, total: np.ndarray, R: np.ndarray, shrinkage: floa
     whiten = solve_triangular(np.linalg.cholesky(within), np.eye(len(within)), lower=True).T
     _, _, axes = np.linalg.svd((means @ whiten) * np.sqrt(share)[:, None], full_matrices=False)
     return whiten @ axes[: k - 1].T
-
-
-def _mixture(
-    Z: np.ndarray, R: np.ndarray, *, n_steps: int = 30, tolerance: float = 1e-4
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """EM of a mixture with one covariance from soft assignments: posteriors, whitening, means, log weights."""
-    n, k = R.shape
-    total = Z.T @ Z / n
-    ridge = 1e-9 * max(np.trace(total) / max(len(total), 1), 1e-12) * np.eye(len(total))  # one cluster: no direction
-    for _ in range(n_steps):
-        count = R.sum(axis=0) + 1e-9
-        means = (R.T @ Z) / count[:, None]
-        covariance = total - (means.T * count) @ means / n + ridge
-        whiten = solve_triangular(np.linalg.cholesky(covariance), np.eye(len(covariance)), lower=True).T
-        means, log_weights = means @ whiten, np.log((count + 1) / (n + k))
-        new = _posterior(Z @ whiten, means, log_weights)
-        change, R = np.abs(new - R).mean(), new
-        if change < tolerance:
-            break
-    return R, whiten, means, log_weights
-
-
-def _posterior(Y: np.ndarray, means: np.ndarray, log_weights: np.ndarray) -> np.ndarray:
-    """Posteriors where all components have covariance one: only inner products differ."""
-    score = Y @ means.T - (means**2).sum(axis=1) / 2 + log_weights
-    e = np.exp(score - score.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)

@@ -21,13 +21,13 @@ class EnsembleParams:
 
     widths: tuple[int, ...] = (10, 15, 20)
     """Leading dimensions of an embedding that a mixture starts from; no one number suits every tissue."""
-    n_starts: int = 3
-    """k-means starts of each mixture."""
+    n_starts: int = 10
+    """k-means starts of each mixture, beside one hierarchical start."""
     n_view: int = 25
     """Leading dimensions of either view on which a clustering is sharpened."""
     n_rounds: int = 20
     """Most rounds of sharpening; 0 leaves it out."""
-    n_keep: int = 5
+    n_keep: int = 8
     """Clusterings that are averaged."""
     n_explained: int = 30
     """Principal components of the surroundings that clusterings are scored on."""
@@ -125,9 +125,9 @@ def _candidates(
     most = _most_dimensions(len(rows))
     for name, E in starts.items():
         for width in sorted({min(w, most, E.shape[1]) for w in params.widths}):
-            start = tied_mixture(E[rows, :width], k, n_starts=params.n_starts, ward=False, rng=rng)
+            start = tied_mixture(E[rows, :width], k, n_starts=params.n_starts, rng=rng)
             if not params.n_rounds:
-                predict = partial(start.model.predict_proba, E[:, :width])
+                predict = partial(start.model.predict, E[:, :width])
                 yield Candidate(f"{name}:{width}", start.probability, predict, start.converged)
                 continue
             model = sharpen(H[rows], start.probability, n_rounds=params.n_rounds)

@@ -1,8 +1,7 @@
 """Two views of a spot, spatial and by features, fused by attention and trained by contrast (after SpatialFusion)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,36 +12,7 @@ from ..core.layers import ViewAttention
 from ..core.losses import corruption, redundancy, scaled_squared_error
 from ..core.tiles import halo
 from ..core.train import History, fit, seeded
-
-
-@dataclass(frozen=True)
-class FusionParams:
-    """Settings of `Fusion` and of its training; one set for every data set."""
-
-    n_latent: int = 20
-    """Width of the embedding."""
-    n_hidden: int = 64
-    """Width of each view."""
-    n_heads: int = 4
-    """Heads of the attention over the two views."""
-    n_hops: int = 2
-    """Propagations over the spatial graph; each one is an input of the spatial view."""
-    dropout: float = 0.1
-    """Share of inputs set to zero in training."""
-    contrast: Literal["neighbours", "corrupted", "none"] = "neighbours"
-    """Agreement with a neighbour without redundancy, or the published critic against corrupted rows."""
-    weight_contrast: float = 0.02
-    """Weight of the contrast; the reconstruction has weight 1 and a loss of at most 1."""
-    n_epochs: int = 40
-    """Passes over the training rows."""
-    batch_size: int = 1024
-    """Rows of a minibatch."""
-    learning_rate: float = 3e-3
-    """Of AdamW."""
-    tile_size: int = 2048
-    """Most rows of a spatial tile."""
-    max_rows: int = 30_000
-    """Training uses whole tiles up to about this many rows; the embedding is of all rows, tile by tile."""
+from .fusion_params import FusionParams
 
 
 class Batch(NamedTuple):

@@ -1,6 +1,6 @@
 """The methods of `domains`, on arrays: components and a graph in, soft assignments and an embedding out."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,11 +16,12 @@ from ..core.propagate import row_normalise, symmetrise
 from ..core.refine import vote
 from ..core.regression import reduced_rank_regression
 from ..core.tiles import spatial_tiles
+from ..models.fusion_params import FusionParams
 from ._tissue import Tissue
 
 if TYPE_CHECKING:
     from ..core.number import Half
-    from ..models.fusion import FusionFit, FusionParams
+    from ..models.fusion import FusionFit
     from ..pp import Prepared
 
 
@@ -54,8 +55,8 @@ class SmoothParams:
 class FusionMethodParams:
     """Settings of ``method="fusion"``; those of its networks are in ``network``, of its consensus in ``ensemble``."""
 
-    n_networks: int = 2
-    """Trained networks; 0 leaves them out."""
+    n_networks: int = 1
+    """Trained networks; 0 leaves them out, at a third of the time."""
     min_rows: int = 1_000
     """Below this many cells no network is trained: there is too little to learn from."""
     closed_form: bool = True
@@ -67,7 +68,7 @@ class FusionMethodParams:
     n_components: int = 40
     """Principal components that the networks read."""
     ensemble: EnsembleParams = field(default_factory=EnsembleParams)
-    network: "FusionParams | None" = None
+    network: FusionParams = field(default_factory=FusionParams)
 
 
 def smooth(tissue: Tissue, k: int, params: SmoothParams, rng: np.random.Generator, **_: Any) -> DomainFit:
@@ -144,9 +145,9 @@ def _networks(
     if not params.n_networks or len(tissue.P) < params.min_rows:
         return []
     from ..core.train import resolve_device
-    from ..models.fusion import FusionParams, fit_fusion
+    from ..models.fusion import fit_fusion
 
-    settings = params.network or FusionParams()
+    settings = params.network
     P = _balanced(tissue.P[:, : params.n_components])
     tiles = spatial_tiles(tissue.xy, max_size=settings.tile_size, library=tissue.library)
     return [
@@ -181,11 +182,19 @@ def refined(probability: np.ndarray, W: sp.csr_matrix) -> tuple[np.ndarray, int]
 
 
 def configured(params: Any, options: dict[str, Any]) -> Any:
-    """Settings with some fields replaced; an unknown name is an error that lists the known ones."""
-    unknown = sorted(set(options) - set(vars(params)))
+    """Settings with some fields replaced, their own or those of the settings within; unknown names are an error."""
+    inner = {f.name: getattr(params, f.name) for f in fields(params) if is_dataclass(getattr(params, f.name))}
+    own = {f.name for f in fields(params)}
+    changes: dict[str, Any] = {name: value for name, value in options.items() if name in own}
+    for where, part in inner.items():
+        mine = {n: v for n, v in options.items() if n not in own and n in {f.name for f in fields(part)}}
+        if mine:
+            changes[where] = replace(changes.get(where, part), **mine)
+    known = own.union(*({f.name for f in fields(part)} for part in inner.values()))
+    unknown = sorted(set(options) - known)
     if unknown:
-        raise fail(f"settings out of {listing(vars(params), most=30)}", listing(unknown))
-    return replace(params, **options)
+        raise fail(f"settings out of {listing(sorted(known), most=40)}", listing(unknown))
+    return replace(params, **changes)
 
 
 METHODS: dict[str, tuple[Any, Any]] = {

@@ -58,7 +58,7 @@ def domains(  # noqa: PLR0913  (keyword-only options of one verb)
     Counts are scaled to the median depth, logged and standardised; 100 principal components of the most variable
     genes and a symmetric graph of 6 nearest neighbours (no edge crosses slides) are what the methods start from:
 
-    * ``"fusion"``: a spatial and a feature view of each spot, fused by attention in two small networks trained by
+    * ``"fusion"``: a spatial and a feature view of each spot, fused by attention in a small network trained by
       reconstruction and contrast (after SpatialFusion); mixtures on their embeddings and on smoothed components are
       refined along the directions that tell the domains apart, the ones that explain the surroundings of the spots
       best are averaged, and neighbours smooth the result.
