@@ -1,0 +1,74 @@
+"""Draw the pictures of the README and of the documentation, from simulated tissue alone: python docs/make_pictures.py."""
+
+import io
+from pathlib import Path
+
+import pandas as pd
+import scanpy as sc
+from PIL import Image
+from sklearn.mixture import GaussianMixture
+
+import spotweave as sw
+
+FOLDER = Path(__file__).parent / "_static"
+N_DOMAINS, TRUTH = 6, "domain_true"
+SMALL_TEXT, MUTED = 10, "#666666"
+
+
+def simulated():
+    """Tissue of which neither is easy: bands of unequal width, cell types mixed in each of them."""
+    return sw.datasets.simulate_tissue(3_000, n_genes=800, n_domains=N_DOMAINS, layout="layers", rng=0)
+
+
+def without_space(adata):
+    """Cluster by counts alone, as is usual for dissociated cells: normalise, log, PCA, Gaussian mixture."""
+    table = adata.copy()
+    sc.pp.normalize_total(table)
+    sc.pp.log1p(table)
+    sc.pp.pca(table, n_comps=15, random_state=0)
+    mixture = GaussianMixture(N_DOMAINS, covariance_type="tied", n_init=3, max_iter=500, random_state=0)
+    return mixture.fit_predict(table.obsm["X_pca"]).astype(str)
+
+
+def draw_domains():
+    """Truth, clusters without space, domains: names of the truth, hence its colours, in all three."""
+    adata = simulated()
+    truth = adata.obs[TRUTH]
+    labels = {"no_space": without_space(adata), "domain": sw.tl.domains(adata, N_DOMAINS, copy=True).labels}
+    for name, found in labels.items():
+        adata.obs[name] = pd.Categorical(sw.metrics.align_labels(found, truth))
+    titles = ["truth (simulated)", "without space", "spotweave"]
+    figure = sw.pl.spatial(adata, [TRUTH, *labels], title=titles, legend=False, palette=colours(adata), ncols=3)
+    notes = ["6 domains, 3,000 spots", *(f"ARI {sw.metrics.ari(truth, found):.2f}" for found in labels.values())]
+    for ax, note in zip(figure.axes, notes, strict=True):
+        ax.text(0.5, -0.02, note, transform=ax.transAxes, ha="center", va="top", fontsize=SMALL_TEXT, color=MUTED)
+    save(figure, FOLDER / "domains.png")
+
+
+def colours(adata):
+    """Colours of the true domains, far apart where domains touch."""
+    names = list(adata.obs[TRUTH].cat.categories)
+    return dict(zip(names, sw.pl.palette(len(names)), strict=True))
+
+
+def draw_curve():
+    """How the number of domains was chosen."""
+    adata = simulated()
+    sw.tl.domains(adata, method="smooth")
+    figure = sw.pl.domain_curve(adata)
+    figure.set_size_inches(5.6, 6.4)  # room for the labels
+    save(figure, FOLDER / "curve.png")
+
+
+def save(figure, path):
+    """Write a small PNG: 128 colours are enough for flat areas and grey text."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=150)
+    picture = Image.open(buffer).convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    picture.save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    draw_domains()
+    draw_curve()
