@@ -21,8 +21,8 @@ class EnsembleParams:
 
     widths: tuple[int, ...] = (10, 15, 20)
     """Leading dimensions of an embedding that a mixture starts from; no one number suits every tissue."""
-    n_starts: int = 10
-    """k-means starts of each mixture, beside one hierarchical start."""
+    n_starts: int | None = None
+    """k-means starts of each mixture, beside one hierarchical start; None: `core.mixture.tied_mixture`'s rule."""
     n_view: int = 25
     """Leading dimensions of either view on which a clustering is sharpened."""
     n_rounds: int = 20

@@ -41,7 +41,7 @@ class Mixture(NamedTuple):
 
 
 def tied_mixture(
-    H: np.ndarray, n_components: int, *, n_starts: int = 10, ward: bool = True, rng: np.random.Generator
+    H: np.ndarray, n_components: int, *, n_starts: int | None = None, ward: bool = True, rng: np.random.Generator
 ) -> Mixture:
     r"""Fit :math:`\sum_k \pi_k N(\mu_k, \Sigma)` by EM from several starts and keep the likeliest.
 
@@ -55,7 +55,8 @@ def tied_mixture(
     n_components
         Number of components k, at most n.
     n_starts
-        Number of k-means starts.
+        Number of k-means starts; None: 10, and more up to 50 below 2,000 rows, where they are cheap and the
+        likelihood has more maxima of like height.
     ward
         Add the hierarchical start.
     rng
@@ -75,6 +76,7 @@ def tied_mixture(
     if not np.isfinite(H).all():
         raise fail("finite features", "NaN or infinity")
     H = np.asarray(H, np.float64)
+    n_starts = min(max(20_000 // len(H), 10), 50) if n_starts is None else n_starts
     rows = H if len(H) <= MAX_ROWS else H[np.sort(rng.choice(len(H), MAX_ROWS, replace=False))]
     seeds = rng.integers(2**31, size=max(n_starts, 0 if ward else 1))
     starts = [_kmeans_labels(rows, n_components, int(seed)) for seed in seeds]

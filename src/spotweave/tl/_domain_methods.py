@@ -47,8 +47,8 @@ class SmoothParams:
     """Averages over the graph neighbourhood (with the point itself)."""
     n_components: int = 20
     """Principal components, or rank of the regression."""
-    n_starts: int = 10
-    """k-means starts of the mixture, beside one hierarchical start."""
+    n_starts: int | None = None
+    """k-means starts of the mixture, beside one hierarchical start; None: `core.mixture.tied_mixture`'s rule."""
 
 
 @dataclass(frozen=True)
