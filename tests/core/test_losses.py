@@ -47,6 +47,7 @@ def test_redundancy_of_constant_columns_is_finite():
     loss = redundancy(a, a)
     loss.backward()
     assert loss.item() == pytest.approx(3)
+    assert a.grad is not None
     assert torch.isfinite(a.grad).all()
 
 

@@ -1,0 +1,192 @@
+"""What every verb that writes into AnnData promises: copies leave the input alone, results fit h5ad, seeds repeat."""
+
+import inspect
+import warnings
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from spotweave import InputError, datasets, gr, pp, tl
+from spotweave.core.ensemble import EnsembleParams
+from spotweave.models.fusion import FusionParams
+
+Verb = tuple[Callable[..., Any], dict[str, Any]]
+CHEAP = EnsembleParams(widths=(5,), n_starts=1, n_rounds=2)
+NETWORK = {"n_networks": 1, "min_rows": 10, "network": FusionParams(n_epochs=2), "ensemble": CHEAP}
+
+VERBS: dict[str, Verb] = {
+    "gr.knn": (gr.knn, {}),
+    "gr.radius": (gr.radius, {"radius": 150.0}),
+    "gr.delaunay": (gr.delaunay, {}),
+    "gr.grid": (gr.grid, {}),
+    "gr.features": (gr.features, {"use_rep": "X_own"}),
+    "pp.counts": (pp.counts, {}),
+    "pp.normalize": (pp.normalize, {}),
+    "pp.select_genes": (pp.select_genes, {"n_top": 20}),
+    "tl.domains fusion": (tl.domains, {"n_domains": 3, **NETWORK}),
+    "tl.domains smooth": (tl.domains, {"n_domains": 3, "method": "smooth"}),
+    "tl.domains rrr": (tl.domains, {"n_domains": 3, "method": "rrr"}),
+}
+RETURNING = {"domain_markers"}  # returns a table, writes nothing
+SLOTS = ("obs", "var", "obsm", "varm", "obsp", "layers", "uns")
+
+every_verb = pytest.mark.parametrize(("verb", "options"), VERBS.values(), ids=VERBS)
+counting = pytest.mark.parametrize(
+    ("verb", "options"),
+    [v for k, v in VERBS.items() if not k.startswith("gr")],
+    ids=[k for k in VERBS if k[:2] != "gr"],
+)
+
+
+@pytest.fixture(scope="module")
+def original() -> ad.AnnData:
+    adata = datasets.simulate_tissue(240, n_genes=60, n_domains=3, n_slices=2, rng=0)
+    adata.obsm["X_own"] = np.random.default_rng(0).normal(size=(240, 6))
+    return adata
+
+
+def contents(adata: ad.AnnData) -> dict[str, Any]:
+    """All that a table holds, in forms that compare by value."""
+    found: dict[str, Any] = {"X": plain(adata.X), "names": [*adata.obs_names, *adata.var_names]}
+    for slot in SLOTS:
+        store = getattr(adata, slot)
+        found |= {f"{slot}/{key}": plain(store[key]) for key in store}
+    return found
+
+
+def plain(value: Any) -> Any:
+    if sp.issparse(value):
+        return sp.csr_matrix(value).toarray()
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, pd.DataFrame):
+        return value.to_dict("list")
+    if isinstance(value, pd.Series):
+        return list(value.astype(str)) if value.dtype == "category" else list(value)
+    return np.array(value) if isinstance(value, np.ndarray | list) else value
+
+
+def called(adata: ad.AnnData, verb: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
+    """What a verb adds to a copy of the table, or changes in it."""
+    target, before = adata.copy(), contents(adata)
+    assert verb(target, **options) is None
+    after = contents(target)
+    assert set(before) <= set(after)
+    for key in before:
+        np.testing.assert_equal(after[key], before[key], err_msg=key)
+    return {key: value for key, value in after.items() if key not in before}
+
+
+def test_no_verb_is_missing_here():
+    tested = {verb.__name__ for verb, _ in VERBS.values()} | RETURNING
+    public = [getattr(module, name) for module in (gr, pp, tl) for name in module.__all__]
+    assert {verb.__name__ for verb in public if inspect.isfunction(verb)} == tested
+
+
+@every_verb
+def test_writes_something_and_touches_nothing_else(original, verb, options):
+    assert called(original, verb, options)
+
+
+@every_verb
+def test_copy_returns_the_result_and_leaves_the_table_alone(original, verb, options):
+    adata = original.copy()
+    before = contents(adata)
+    assert verb(adata, copy=True, **options) is not None
+    np.testing.assert_equal(contents(adata), before)
+
+
+@every_verb
+def test_result_shares_no_memory_with_the_table(original, verb, options):
+    adata = original.copy()
+    result = verb(adata, copy=True, **options)
+    parts = [
+        v for v in (result if isinstance(result, tuple) else [result]) if sp.issparse(v) or isinstance(v, np.ndarray)
+    ]
+    for part in parts:
+        stored = part.data if sp.issparse(part) else part
+        assert not np.shares_memory(stored, adata.X.data)
+        assert not np.shares_memory(stored, adata.obsm["spatial"])
+
+
+@every_verb
+def test_result_survives_h5ad(original, verb, options, tmp_path):
+    adata = original.copy()
+    verb(adata, **options)
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    written, read = contents(adata), contents(ad.read_h5ad(tmp_path / "a.h5ad"))
+    assert set(written) == set(read)
+    for key in set(written) - set(contents(original)):
+        np.testing.assert_equal(plain(read[key]), plain(written[key]), err_msg=key)
+
+
+@every_verb
+def test_same_call_same_result_and_no_global_seed(original, verb, options):
+    state = np.random.get_state()  # noqa: NPY002
+    first = called(original, verb, options)
+    np.testing.assert_equal(np.random.get_state(), state)  # noqa: NPY002
+    np.random.seed(1)  # noqa: NPY002
+    np.testing.assert_equal(called(original, verb, options), first)
+    np.random.set_state(state)  # noqa: NPY002
+
+
+@every_verb
+def test_table_of_spatialdata(original, verb, options):
+    data = SimpleNamespace(tables={"cells": original.copy()})
+    expected = called(original, verb, options)
+    assert verb(data, table_key="cells", **options) is None
+    found = contents(data.tables["cells"])
+    np.testing.assert_equal({key: found[key] for key in expected}, expected)
+
+
+@counting
+@pytest.mark.parametrize("kind", ["dense", "csc", "int"])
+def test_same_result_whatever_holds_the_counts(original, verb, options, kind):
+    expected = called(original, verb, options)
+    other = original.copy()
+    other.X = {"dense": other.X.toarray, "csc": other.X.tocsc, "int": lambda: other.X.astype(np.int32)}[kind]()
+    np.testing.assert_equal(called(other, verb, options), expected)
+
+
+@every_verb
+def test_a_view_takes_the_result_and_its_parent_stays(original, verb, options):
+    parent = original.copy()
+    before, rows = contents(parent), np.arange(0, 240, 2)
+    expected = called(original[rows].copy(), verb, options)
+    view = parent[rows]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ad.ImplicitModificationWarning)  # anndata's, on writing into a view
+        verb(view, **options)
+    found = contents(view)
+    np.testing.assert_equal({key: found[key] for key in expected}, expected)
+    np.testing.assert_equal(contents(parent), before)
+
+
+@every_verb
+def test_all_but_the_data_and_the_main_argument_is_by_keyword(verb, options):
+    parameters = list(inspect.signature(verb).parameters.values())
+    positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    assert positional in (["adata"], ["adata", "n_domains"])
+    assert inspect.signature(verb).parameters["copy"].default is False
+
+
+@every_verb
+def test_anything_else_than_a_table_is_refused(verb, options):
+    with pytest.raises(InputError, match="AnnData or SpatialData"):
+        verb(np.ones((3, 3)), **options)
+
+
+@counting
+def test_values_that_are_no_counts_are_refused_and_nothing_is_written(original, verb, options):
+    adata = original.copy()
+    adata.X.data[0] = 0.5
+    before = contents(adata)
+    with pytest.raises(InputError, match="whole-number counts"):
+        verb(adata, **options)
+    np.testing.assert_equal(contents(adata), before)
