@@ -1,5 +1,6 @@
 """Settings of Sphinx. Pages are plain Markdown: nothing is executed, nothing is fetched."""
 
+import shutil
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ def collect_results(here: Path) -> None:
         (folder / f"{name}.md").write_text(text)
 
 
+shutil.rmtree(Path(__file__).parent / "generated", ignore_errors=True)  # pages of names that are gone would warn
 collect_results(Path(__file__).parent)
 
 
