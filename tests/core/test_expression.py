@@ -13,6 +13,7 @@ from spotweave.core.expression import (
     principal_components,
     project_halves,
 )
+from spotweave.core.splitting import thin
 
 
 def chunked(X, size):
@@ -166,3 +167,13 @@ def test_halves_lie_on_the_same_components_and_average_to_the_whole(rng):
         for column in range(3):
             assert np.corrcoef(half[:, column], components.scores[:, column])[0, 1] > 0.97
     assert np.abs((A + B) / 2 - components.scores).mean() < 0.2
+
+
+def test_halves_are_normalised_as_cells_of_half_the_depth(counts, rng):
+    size = counts.sum(axis=1)
+    c = principal_components(chunked(counts, 64), size, 4, rng=rng)
+    found = project_halves(chunked(counts, 64), size, c, rng=np.random.default_rng(3))
+    for half, scores in zip(thin(counts, np.random.default_rng(3)), found, strict=True):
+        share = half.toarray() / np.maximum(size / 2, 1)[:, None]
+        Y = np.minimum(np.log1p(c.target * share) / c.scale, MAX_SCALED)
+        np.testing.assert_allclose(scores, (Y - c.mean) @ c.loadings, atol=1e-4)

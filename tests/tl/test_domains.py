@@ -159,6 +159,12 @@ def test_slides_share_no_edge(slides):
     assert (library[mixed.row] != library[mixed.col]).any()  # without the key they do touch
 
 
+def test_feature_graph_stays_within_slides(slides):
+    tissue, params = tissue_of(slides, library_key="slide"), _domain_methods.FusionMethodParams()
+    edges = _domain_methods._feature_operator(tissue, tissue.P, params, np.random.default_rng(0)).tocoo()
+    assert (tissue.library[edges.row] == tissue.library[edges.col]).all()
+
+
 def test_labels_of_a_slide_do_not_depend_on_the_place_of_another(slides):
     options = {"library_key": "slide", "refine": True, "copy": True, "rng": 0, **NETWORK}
     a = tl.domains(slides, 4, **options)
