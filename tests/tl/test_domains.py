@@ -159,9 +159,9 @@ def test_slides_share_no_edge(slides):
     assert (library[mixed.row] != library[mixed.col]).any()  # without the key they do touch
 
 
-def test_feature_graph_stays_within_slides(slides):
+def test_feature_graph_stays_within_slides(slides, rng):
     tissue, params = tissue_of(slides, library_key="slide"), _domain_methods.FusionMethodParams()
-    edges = _domain_methods._feature_operator(tissue, tissue.P, params, np.random.default_rng(0)).tocoo()
+    edges = _domain_methods._feature_operator(tissue, rng.normal(size=(1200, 5)), params, rng).tocoo()
     assert (tissue.library[edges.row] == tissue.library[edges.col]).all()
 
 
