@@ -56,7 +56,6 @@ def draw_curve():
     adata = simulated()
     sw.tl.domains(adata, method="smooth")
     figure = sw.pl.domain_curve(adata)
-    figure.set_size_inches(5.6, 6.4)  # room for the labels
     save(figure, FOLDER / "curve.png")
 
 

@@ -37,7 +37,7 @@ def domains_result():
     adata = AnnData(sp.csr_matrix(counts.astype(np.float32)))
     adata.var_names = [f"gene{i}" for i in range(9)]
     adata.obs["slide"] = pd.Categorical(np.repeat(["A", "B"], 77))
-    adata.obs["domain"] = pd.Categorical.from_codes(codes, ["0", "1", "2"])
+    adata.obs["domain"] = pd.Categorical(codes.astype(str), categories=["0", "1", "2"])
     truth = np.array(["deep", "middle", "top"], dtype=object)[[2, 0, 1]][codes]
     truth[[3, 100]] = np.nan
     adata.obs["truth"] = pd.Categorical(truth)

@@ -112,7 +112,7 @@ def domains(  # noqa: PLR0913 (options of the command line; all but one have def
     result = adata.uns[key_added]
     say(f"{adata.obs[key_added].nunique()} domains of {adata.n_obs:,} cells by {method} in {seconds:.1f} s -> {output}")
     if result.get("stability") is not None:
-        say(f"stability (mean ARI between independent fits): {float(result['stability']):.3f}")
+        say(f"stability (mean ARI between the fits and their average): {float(result['stability']):.3f}")
 
 
 def _settings_of(given: Sequence[str]) -> dict[str, Any]:

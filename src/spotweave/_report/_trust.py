@@ -51,7 +51,7 @@ def _steady(context: Context) -> Check:
     value = np.nan if stored is None else float(stored)
     if not np.isfinite(value):
         return Check("unknown", "Stability was not measured", "Fit again with another seed and compare.")
-    claim = f"Independent fits agree with a mean ARI of {value:.2f}"
+    claim = f"The fits agree with their average at a mean ARI of {value:.2f}"
     if value >= _STEADY:
         return Check("good", claim, "Another seed would move few cells.")
     if value >= _UNSTEADY:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from scipy.optimize import linear_sum_assignment
+from sklearn.metrics import adjusted_rand_score
 
 from .propagate import row_normalise
 
@@ -16,7 +17,7 @@ class Consensus(NamedTuple):
     probability: np.ndarray
     """Soft assignment [n, k]."""
     agreement: float
-    """Mean share of rows on which a kept clustering agrees with the average, 1 = all the same."""
+    """Mean adjusted Rand index between the kept clusterings and the average, 1 = all the same."""
     kept: np.ndarray
     """Positions of the kept clusterings, best first."""
     score: np.ndarray
@@ -101,7 +102,7 @@ def consensus(clusterings: Sequence[np.ndarray], views: Sequence[np.ndarray], *,
     kept = [clusterings[i] for i in order]
     mean = _average(kept)
     hard = mean.argmax(axis=1)
-    agreement = np.mean([(P[:, matching(mean, P)].argmax(axis=1) == hard).mean() for P in kept])
+    agreement = np.mean([adjusted_rand_score(hard, P.argmax(axis=1)) for P in kept])
     return Consensus(mean, float(agreement), order, scores.mean(axis=0))
 
 

@@ -43,7 +43,7 @@ class Ensemble(NamedTuple):
     explained: float
     """How much of the surroundings the kept clusterings explain, nats per row (`core.consensus.explained`)."""
     agreement: float
-    """Mean share of rows on which a kept clustering agrees with the consensus."""
+    """Mean adjusted Rand index between the kept clusterings and the consensus."""
     converged: bool
     kept: list[str]
     """Embedding and width that the kept clusterings started from, best first."""

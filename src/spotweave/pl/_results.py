@@ -176,7 +176,7 @@ def domain_curve(data: Any, *, key: str = keys.DOMAIN) -> Figure:
         )
     curve, chosen = result["curve"], chosen_number(result)
     rows = [(name, label) for name, label in _CURVES.items() if name in curve]
-    figure = new_figure(4.6, 2.3 * len(rows))
+    figure = new_figure(5.6, 3.2 * len(rows))
     for ax, (name, label) in zip(np.ravel(figure.subplots(len(rows), 1, sharex=True)), rows, strict=True):
         ax.plot(curve["n_domains"], curve[name], marker="o", markersize=4, color=ACCENT)
         if f"{name}_se" in curve:

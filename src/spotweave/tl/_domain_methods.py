@@ -68,7 +68,9 @@ class FusionMethodParams:
     n_components: int = 40
     """Principal components that the networks read."""
     ensemble: EnsembleParams = field(default_factory=EnsembleParams)
+    """Settings of the candidates and their consensus."""
     network: FusionParams = field(default_factory=FusionParams)
+    """Settings of a network and its training."""
 
 
 def smooth(tissue: Tissue, k: int, params: SmoothParams, rng: np.random.Generator, **_: Any) -> DomainFit:
@@ -118,9 +120,9 @@ def fusion(
     extras: dict[str, Any] = {"kept": result.kept, "explained": result.explained}
     if fits:
         extras["history"] = {"loss": fits[0].history.loss, **fits[0].history.terms}
+        extras["network_converged"] = all(fit.history.converged for fit in fits)
         extras["attention"] = float(np.mean([fit.attention.mean() for fit in fits]))
-    converged = result.converged and all(fit.history.converged for fit in fits)
-    return DomainFit(result.probability, next(iter(starts.values())), converged, result.agreement, extras)
+    return DomainFit(result.probability, next(iter(starts.values())), result.converged, result.agreement, extras)
 
 
 def _feature_operator(

@@ -63,7 +63,7 @@ def domains(  # noqa: PLR0913  (keyword-only options of one verb)
       refined along the directions that tell the domains apart, the ones that explain the surroundings of the spots
       best are averaged, and neighbours smooth the result.
     * ``"smooth"``: average over neighbours, 20 components, Gaussian mixture with one covariance (mclust's EEE) from
-      eleven starts. No training; seconds at 100,000 cells.
+      several starts. No training.
     * ``"rrr"``: reduced-rank regression of the features on their propagated selves, the exact optimum of a linear
       graph autoencoder's reconstruction; the same mixture.
 
@@ -160,6 +160,7 @@ def domains(  # noqa: PLR0913  (keyword-only options of one verb)
         spatial_key=spatial_key,
         library_key=library_key,
         graph_key=graph_key,
+        genes=None if genes is None else list(genes),
         refine=refine,
         rng=rng if isinstance(rng, int | np.integer) else "generator",
         **options,
