@@ -43,6 +43,7 @@ copybutton_prompt_is_regexp = True
 # Tables of benchmarks are included where they were run; a checkout without them still builds.
 RESULTS = {
     "domains": "spotweave bench domains",
+    "ablations": "spotweave bench domains --sets all --methods all --seeds 3 -o FOLDER",
     "section": "spotweave bench section",
     "scaling": "spotweave bench scaling",
 }

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import eigsh
+from threadpoolctl import threadpool_limits
 
 from .._check import fail
 from .splitting import thin
@@ -226,7 +227,8 @@ def _leading(C: np.ndarray, d: int, rng: np.random.Generator) -> tuple[np.ndarra
     """Largest eigenpairs in falling order, signs fixed so that the largest weight of each is positive."""
     d = max(d, 1)
     if d < len(C) // 4:
-        values, vectors = eigsh(C, k=d, v0=rng.standard_normal(len(C)))
+        with threadpool_limits(1):  # many matrix-vector products: on two threads they take four times the CPU time
+            values, vectors = eigsh(C, k=d, v0=rng.standard_normal(len(C)))
     else:
         values, vectors = np.linalg.eigh(C)
     order = np.argsort(values)[::-1][:d]
