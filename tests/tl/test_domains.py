@@ -12,12 +12,13 @@ import scipy.sparse as sp
 from sklearn.metrics import adjusted_rand_score
 
 import spotweave as sw
-from spotweave import datasets
+from spotweave import InputError, datasets
 from spotweave.core.ensemble import EnsembleParams
 from spotweave.core.number import Curve
 from spotweave.core.refine import vote
 from spotweave.models.fusion import FusionParams
 from spotweave.tl import _domain_methods, _domains
+from spotweave.tl._domain_methods import SmoothParams
 from spotweave.tl._tissue import Where, read_tissue
 
 tl: Any = sw.tl
@@ -104,6 +105,7 @@ def test_networks_train_repeatably_and_are_reported(adata):
     assert set(a.report["history"]) == {"loss", "reconstruction", "contrast"}
     assert a.report["history"]["loss"].shape == (3,)
     assert 0 < a.report["attention"] < 1
+    assert a.report["network_converged"] in {True, False}
     assert adjusted_rand_score(adata.obs["domain_true"], a.labels) > 0.6
     only = tl.domains(adata, 4, closed_form=False, use_features=False, copy=True, **NETWORK)
     assert {name.split(":")[0] for name in only.report["kept"]} == {"network-0"}
@@ -279,3 +281,12 @@ def test_layers_of_a_real_cortex(data_dir):
     tl.domains(adata, 7)
     known = adata.obs["label"].notna().to_numpy()
     assert adjusted_rand_score(adata.obs["label"][known], adata.obs["domain"][known]) > 0.5
+
+
+def test_settings_as_an_object_or_by_name(adata):
+    named = tl.domains(adata, 3, method="smooth", n_hops=2, n_components=5, copy=True)
+    given = tl.domains(adata, 3, method="smooth", params=SmoothParams(n_hops=2), n_components=5, copy=True)
+    np.testing.assert_array_equal(named.probability, given.probability)
+    assert given.report["params"]["settings"]["n_components"] == 5
+    with pytest.raises(InputError, match="FusionMethodParams with method='fusion'.*SmoothParams"):
+        tl.domains(adata, 3, params=SmoothParams())

@@ -1,6 +1,7 @@
 """Tissue domains: regions of like expression, connected in space."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -9,10 +10,11 @@ from threadpoolctl import threadpool_limits
 
 from .. import _keys as keys
 from .._check import check_choice, check_range, fail
-from .._table import get_table, labels, params, write
+from .._table import get_table, labels, write
+from .._table import params as run_params
 from ..core.colors import domain_colors
 from ..core.number import Curve, choose_number
-from ._domain_methods import METHODS, DomainFit, configured, halves, refined
+from ._domain_methods import METHODS, DomainFit, FusionMethodParams, SmoothParams, configured, halves, refined
 from ._tissue import Tissue, Where, read_tissue
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ def domains(  # noqa: PLR0913  (keyword-only options of one verb)
     device: str = "auto",
     progress: bool | None = None,
     copy: bool = False,
+    params: "FusionMethodParams | SmoothParams | None" = None,
     **options: Any,
 ) -> Domains | None:
     """Find tissue domains.
@@ -105,8 +108,10 @@ def domains(  # noqa: PLR0913  (keyword-only options of one verb)
         Show progress bars; None: when at a terminal.
     copy
         Return the results and leave `adata` alone.
+    params
+        Settings of the method, `FusionMethodParams` or `SmoothParams`; its defaults when None.
     **options
-        Fields of the method's settings: `SmoothParams`, `FusionMethodParams`.
+        Single fields of these settings, or of those within them, by their names.
 
     Returns
     -------
@@ -134,7 +139,9 @@ def domains(  # noqa: PLR0913  (keyword-only options of one verb)
     generator = np.random.default_rng(rng)
     check_choice(method, list(METHODS), "method")
     run, defaults = METHODS[method]
-    settings = configured(defaults, options)
+    if params is not None and not isinstance(params, type(defaults)):
+        raise fail(f"`params` of type {type(defaults).__name__} with method={method!r}", type(params).__name__)
+    settings = configured(params or defaults, options)
     if n_domains is not None:
         check_range(n_domains, "n_domains", low=1, high=adata.n_obs, integer=True, why="the number of cells")
     elif use_rep is not None:
@@ -151,7 +158,7 @@ def domains(  # noqa: PLR0913  (keyword-only options of one verb)
             n_domains = curve.chosen
         fit = run(tissue, n_domains, settings, generator, device=device, progress=progress)
     result = _result(fit, tissue, refine=refine, index=adata.obs_names)
-    used = params(
+    used = run_params(
         method=method,
         n_domains=n_domains,
         layer=layer,
@@ -163,6 +170,7 @@ def domains(  # noqa: PLR0913  (keyword-only options of one verb)
         genes=None if genes is None else list(genes),
         refine=refine,
         rng=rng if isinstance(rng, int | np.integer) else "generator",
+        settings=None if params is None else asdict(settings),
         **options,
     )
     result.report.update({"params": used, **({"curve": _curve(curve)} if curve else {})})
