@@ -95,7 +95,7 @@ class Context:
     @cached_property
     def confidence(self) -> np.ndarray | None:
         """Highest probability of each cell ``[n]``."""
-        found = self.adata.obsm.get(f"{self.key}_probability")
+        found = self.adata.obsm.get(keys.probability(self.key))
         return None if found is None else np.asarray(found, dtype=float).max(axis=1)
 
     @cached_property

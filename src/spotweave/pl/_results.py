@@ -66,7 +66,7 @@ def domains(
     shown: list[Values] = [found._replace(name=f"{key} ({len(found.categories)})")]
     if truth is not None:
         shown.insert(0, matched_categories(adata, truth, found))
-    probability = adata.obsm.get(f"{key}_probability")
+    probability = adata.obsm.get(keys.probability(key))
     if probability is not None:
         doubt = 1 - np.asarray(probability, dtype=float).max(axis=1)
         limits = (0.0, 1 - 1 / max(len(found.categories), 2))

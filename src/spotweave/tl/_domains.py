@@ -187,8 +187,8 @@ def _write(adata: "AnnData", result: Domains, tissue: Tissue, key_added: str, me
         adata,
         {
             ("obs", key_added): result.labels.array,
-            ("obsm", f"{key_added}_probability"): result.probability,
-            ("obsm", f"X_{method}"): result.embedding,
+            ("obsm", keys.probability(key_added)): result.probability,
+            ("obsm", keys.embedding(method)): result.embedding,
             ("uns", key_added): result.report,
             ("uns", keys.colors(key_added)): colors,
         },
