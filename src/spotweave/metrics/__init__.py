@@ -1,0 +1,34 @@
+"""Scores, arrays in and numbers out: of domains (agreement with a truth, separation, smoothness) and expected counts.
+
+Labels may be of any type (strings, numbers, categoricals). Rows whose truth is missing (NaN, None, NA) are dropped.
+"""
+
+from ._agreement import ami as ami
+from ._agreement import ari as ari
+from ._agreement import completeness as completeness
+from ._agreement import homogeneity as homogeneity
+from ._agreement import nmi as nmi
+from ._agreement import v_measure as v_measure
+from ._counts import negative_binomial_deviance as negative_binomial_deviance
+from ._counts import poisson_deviance as poisson_deviance
+from ._counts import residual_correlation as residual_correlation
+from ._domains import asw as asw
+from ._domains import chaos as chaos
+from ._domains import pas as pas
+from ._names import align_labels as align_labels
+
+__all__ = [
+    "align_labels",
+    "ami",
+    "ari",
+    "asw",
+    "chaos",
+    "completeness",
+    "homogeneity",
+    "negative_binomial_deviance",
+    "nmi",
+    "pas",
+    "poisson_deviance",
+    "residual_correlation",
+    "v_measure",
+]
