@@ -50,6 +50,9 @@ def split_negative_binomial(
     splitting). Halves from `thin` would share the cell's excess. A wrong dispersion leaves them correlated: by
     :math:`\pi (1 - \pi) \mu^2 (\alpha - \alpha') / (1 + \alpha')` in covariance when :math:`\alpha'` was assumed.
 
+    :math:`\alpha` is the noise around the mean of *each cell*. Estimated around depth alone it holds the differences between
+    tissues as well, and the split then takes them for noise: a gene's own A says nothing about its B.
+
     Parameters
     ----------
     X
