@@ -32,7 +32,8 @@ class MoranResult(NamedTuple):
 def morans_i(X: np.ndarray | sp.csr_matrix, W: sp.csr_matrix) -> MoranResult:
     r"""Moran's I with its exact permutation mean and variance (the randomisation assumption).
 
-    .. math:: I_j = \frac{n}{S_0} \frac{\sum_{ik} w_{ik} z_{ij} z_{kj}}{\sum_i z_{ij}^2}, \quad z_{ij} = x_{ij} - \bar x_j
+    .. math:: I_j = \frac{n}{S_0} \frac{\sum_{ik} w_{ik} z_{ij} z_{kj}}{\sum_i z_{ij}^2},
+              \quad z_{ij} = x_{ij} - \bar x_j
 
     With :math:`S_0 = \sum w_{ik}`, :math:`S_1 = \tfrac12 \sum (w_{ik} + w_{ki})^2`,
     :math:`S_2 = \sum_i (w_{i\cdot} + w_{\cdot i})^2` and the kurtosis :math:`b = n \sum z^4 / (\sum z^2)^2`,
@@ -44,7 +45,8 @@ def morans_i(X: np.ndarray | sp.csr_matrix, W: sp.csr_matrix) -> MoranResult:
     the distribution of the gene. Only the tail is taken as normal: for a gene found in a handful of cells, I is skewed
     and small p values are too small. With several slides, centre the genes on each first.
 
-    A sparse matrix is not densified: centring is done on the sums, in :math:`O(\mathrm{nnz}(X) \cdot \text{neighbours})`.
+    A sparse matrix is not densified: centring is done on the sums, in
+    :math:`O(\mathrm{nnz}(X) \cdot \text{neighbours})`.
 
     Parameters
     ----------

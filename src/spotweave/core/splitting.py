@@ -45,13 +45,13 @@ def split_negative_binomial(
     .. math:: A \mid x \sim \mathrm{BetaBinomial}(x, \pi r, (1 - \pi) r), \quad B = x - A.
 
     If :math:`x \sim \mathrm{NB}(\mu, \alpha)`, of variance :math:`\mu + \alpha \mu^2`, then A is
-    :math:`\mathrm{NB}(\pi \mu, \alpha / \pi)`, B is :math:`\mathrm{NB}((1 - \pi) \mu, \alpha / (1 - \pi))`, and both are
-    independent (Neufeld et al. 2024, J. Mach. Learn. Res. 25:57; the two-part case of their Dirichlet-multinomial
+    :math:`\mathrm{NB}(\pi \mu, \alpha / \pi)`, B is :math:`\mathrm{NB}((1 - \pi) \mu, \alpha / (1 - \pi))`, and both
+    are independent (Neufeld et al. 2024, J. Mach. Learn. Res. 25:57; the two-part case of their Dirichlet-multinomial
     splitting). Halves from `thin` would share the cell's excess. A wrong dispersion leaves them correlated: by
     :math:`\pi (1 - \pi) \mu^2 (\alpha - \alpha') / (1 + \alpha')` in covariance when :math:`\alpha'` was assumed.
 
-    :math:`\alpha` is the noise around the mean of *each cell*. Estimated around depth alone it holds the differences between
-    tissues as well, and the split then takes them for noise: a gene's own A says nothing about its B.
+    :math:`\alpha` is the noise around the mean of *each cell*. Estimated around depth alone it holds the differences
+    between tissues as well, and the split then takes them for noise: a gene's own A says nothing about its B.
 
     Parameters
     ----------
