@@ -1,7 +1,7 @@
 """Commands, one for each verb. Heavy imports happen inside them, so that help is instant."""
 
 from ._app import app
-from ._bench import bench
+from ._bench_denoise import bench
 from ._domains import domains
 from ._report import info, report
 from ._simulate import demo, simulate

@@ -1,4 +1,4 @@
-"""``spotweave bench``: methods compared on data sets with known labels."""
+"""``spotweave bench``: methods compared on data sets, with known labels or with counts held out."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,9 @@ from ._app import app, say
 if TYPE_CHECKING:
     from ..bench import Running
 
-bench = App(name="bench", help="Compare methods on data sets with known labels.", help_format="plaintext")
+bench = App(
+    name="bench", help="Compare methods on data sets, each run in a process of its own.", help_format="plaintext"
+)
 app.command(bench)
 
 
@@ -100,7 +102,7 @@ def scaling(
     """
     from .. import bench as library
 
-    library.scaling(_numbers(sizes), methods, repeats=repeats, running=options.running())
+    library.scaling(numbers(sizes), methods, repeats=repeats, running=options.running())
     say(str(options.output / "scaling.md"))
 
 
@@ -129,7 +131,7 @@ def section(
     say(str(options.output / "section.md"))
 
 
-def _numbers(text: str) -> list[int]:
+def numbers(text: str) -> list[int]:
     """Whole numbers with commas between; underscores between digits are fine."""
     try:
         return [int(part) for part in text.split(",")]

@@ -1,9 +1,22 @@
 """Methods x data sets x seeds, each run in a process of its own: scores, times and memory in tidy tables."""
 
+from ._denoise import denoise
+from ._denoise_false import denoise_false
+from ._denoise_scaling import denoise_scaling
 from ._domains import domains
 from ._runner import Running, run_task
 from ._scaling import scaling
 from ._section import section
 from ._task import Task
 
-__all__ = ["Running", "Task", "domains", "run_task", "scaling", "section"]
+__all__ = [
+    "Running",
+    "Task",
+    "denoise",
+    "denoise_false",
+    "denoise_scaling",
+    "domains",
+    "run_task",
+    "scaling",
+    "section",
+]

@@ -15,12 +15,12 @@ def threads(rows: pd.DataFrame) -> str:
     return f"{' or '.join(map(str, numbers))} thread{'s' * (numbers != [1])}"
 
 
-def cost_note(rows: pd.DataFrame) -> str:
-    """Say what the times are."""
+def cost_note(rows: pd.DataFrame, span: str = "from file to domains") -> str:
+    """Say what the times are, and over which `span` they go."""
     modes = set(summary.costs(rows)["mode"])
     text = "Wall seconds · CPU seconds (medians over seeds) · greatest resident memory of the process in MB. "
     if "single" in modes:
-        text += "Each run in a process of its own; from file to domains, imports done before. "
+        text += f"Each run in a process of its own; {span}, imports done before. "
     if "fast" in modes:
         text += "Cells marked f: seeds shared a process, so that times are of the fit alone, without reading. "
     return text.rstrip() + "\n"

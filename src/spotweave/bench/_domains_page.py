@@ -49,9 +49,9 @@ def _group(rows: pd.DataFrame, sets: list[DataSet]) -> list[str]:
     ]
 
 
-def in_order(methods: Iterable[str]) -> list[str]:
+def in_order(methods: Iterable[str], registry: Iterable[str] = METHODS) -> list[str]:
     """Names in the order of the registry, unknown ones last."""
-    known, present = list(METHODS), set(methods)
+    known, present = list(registry), set(methods)
     return [m for m in known if m in present] + sorted(present - set(known))
 
 

@@ -11,8 +11,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Return a number with so many decimals, nothing when missing."""
-    return "" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+    """Return a number with so many decimals, nothing when missing, no minus before zero."""
+    return "" if value is None or math.isnan(value) else f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def mean_sd(mean: float, sd: float, digits: int = 3) -> str:

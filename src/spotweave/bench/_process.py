@@ -50,7 +50,7 @@ def _run(job: Job, results: Path, log: Path, timeout_s: float | None) -> str:
             )
         except subprocess.TimeoutExpired:
             return f"took more than {timeout_s:g} s"
-    return _cause(done.returncode, log)
+    return cause(done.returncode, log)
 
 
 def _environment(threads: int) -> dict[str, str]:
@@ -59,7 +59,7 @@ def _environment(threads: int) -> dict[str, str]:
     return {**os.environ, **dict.fromkeys(THREADS, str(threads)), "PYTHONPATH": modules}
 
 
-def _cause(status: int, log: Path) -> str:
+def cause(status: int, log: Path) -> str:
     """Why a process ended with `status`: the signal, or the last line that it wrote."""
     if status == 0:
         return ""

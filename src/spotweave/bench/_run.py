@@ -50,10 +50,11 @@ def run(job: Job, emit: Callable[[Row], None], *, started: float) -> None:
 
 
 def _one(job: Job, data: Any, seed: int, reading: Stopwatch, started: float) -> list[Row]:
+    data = job.task.prepare(data, job.settings, seed)
     with Stopwatch() as fitting:
         result = job.task.fit(data, job.settings, seed)
     costs = _costs(reading, fitting, started, fast=job.fast)
-    return [{**scores, **costs} for scores in job.task.score(data, result)]
+    return [{**costs, **scores} for scores in job.task.score(data, result)]  # scores may tell costs of their own
 
 
 def _costs(reading: Stopwatch, fitting: Stopwatch, started: float, *, fast: bool) -> Row:

@@ -47,7 +47,7 @@ def run_task(
     task: Task,
     sets: Sequence[Named],
     methods: Mapping[str, Mapping[str, Any]],
-    seeds: Sequence[int],
+    seeds: Sequence[int] | Mapping[str, Sequence[int]],
     running: Running,
 ) -> pd.DataFrame:
     """Run a task on each data set, with each method and seed, into ``<output>/<task>.csv``.
@@ -64,7 +64,7 @@ def run_task(
     methods
         Settings of each method by its name.
     seeds
-        Whole numbers.
+        Whole numbers; by the method's name where methods have seeds of their own.
     running
         How it is done.
 
@@ -81,9 +81,10 @@ def run_task(
     files = [(item, item.source.locate(data, cache_folder())) for item in available(sets, data)]
     path = _made(running.output) / f"{task.name}.csv"
     table = read_results(path)
-    wanted = {(item.name, method, seed) for item, _ in files for method in methods for seed in seeds}
+    seeds_of = seeds if isinstance(seeds, Mapping) else dict.fromkeys(methods, seeds)
+    wanted = {(item.name, method, seed) for item, _ in files for method in methods for seed in seeds_of[method]}
     done = wanted & finished(table, fast=running.fast) if running.resume else set()
-    jobs = list(_jobs(task, files, methods, seeds, done, running))
+    jobs = list(_jobs(task, files, methods, wanted - done, running))
     for i, job in enumerate(jobs):
         rows = [{**row, "version": version("spotweave")} for row in run_job(job, timeout_s=running.timeout_s)]
         for row in rows:
@@ -124,16 +125,16 @@ def _jobs(
     task: Task,
     files: Sequence[tuple[Named, Path]],
     methods: Mapping[str, Mapping[str, Any]],
-    seeds: Sequence[int],
-    done: set[Run],
+    todo: set[Run],
     running: Running,
 ) -> Iterator[Job]:
     """Yield jobs; methods change fastest, so that whatever else the machine does strikes all of them alike."""
-    groups = [tuple(seeds)] if running.fast else [(seed,) for seed in seeds]
+    seeds = tuple(sorted({seed for _, _, seed in todo}))
+    groups = [seeds] if running.fast else [(seed,) for seed in seeds]
     for item, file in files:
         for group in groups:
             for method, settings in methods.items():
-                left = tuple(seed for seed in group if (item.name, method, seed) not in done)
+                left = tuple(seed for seed in group if (item.name, method, seed) in todo)
                 if left:
                     yield Job(task, item, file, method, settings, left, running.threads, running.fast)
 

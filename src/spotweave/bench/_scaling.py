@@ -74,7 +74,7 @@ def scaling_page(rows: pd.DataFrame) -> str:
     """Return the summary of all rows of ``scaling.csv``."""
     good = summary.succeeded(rows)
     methods = in_order(good["method"])
-    sets = sorted(good["dataset"].unique(), key=lambda name: int(name.rsplit("_", 1)[1]))
+    sets = by_size(good)
     parts = [
         "# Cost against the number of cells\n",
         f"Simulated single cells, 500 genes, 6 domains; {threads(rows)}.\n",
@@ -83,26 +83,30 @@ def scaling_page(rows: pd.DataFrame) -> str:
     return "\n".join([*parts, *failures(rows), "---\n", f"Summed up on {host()}\n"])
 
 
+def by_size(rows: pd.DataFrame) -> list[str]:
+    """Names of the simulated tissues, in the order of their size."""
+    return sorted(rows["dataset"].unique(), key=lambda name: int(name.rsplit("_", 1)[1]))
+
+
 def _tables(rows: pd.DataFrame, sets: list[str], methods: list[str]) -> list[str]:
-    parts = [
-        cost_note(rows),
-        cost_table(rows, sets, methods),
-        "Exponent b of CPU seconds ~ cells^b (1 is linear), from file to domains: least squares over all sizes, and "
-        "between the two largest alone, where fixed costs weigh least.\n",
-        _exponents(rows, methods),
-    ]
+    parts = [cost_note(rows), cost_table(rows, sets, methods), *exponents(rows, methods)]
     if RIVAL in methods and len(methods) > 1:
         parts += [f"Times that of `{RIVAL}`, wall · CPU.\n", _ratios(rows, sets, methods)]
     return parts
 
 
-def _exponents(rows: pd.DataFrame, methods: list[str]) -> str:
+def exponents(rows: pd.DataFrame, methods: list[str]) -> list[str]:
+    """How CPU time grows with the number of cells: what it is, and the table."""
+    said = (
+        "Exponent b of CPU seconds ~ cells^b (1 is linear): least squares over all sizes, and between the two largest "
+        "alone, where fixed costs weigh least.\n"
+    )
     lines = []
     for method in methods:
         cost = rows[rows["method"] == method].groupby("n_obs")["cpu_s"].median().sort_index()
         n, cpu = cost.index.to_numpy(), cost.to_numpy()
         lines.append([f"`{method}`", *(number(summary.exponent(n[i:], cpu[i:]), 2) for i in (0, -2))])
-    return table(["method", "all sizes", "two largest"], lines)
+    return [said, table(["method", "all sizes", "two largest"], lines)]
 
 
 def _ratios(rows: pd.DataFrame, sets: list[str], methods: list[str]) -> str:

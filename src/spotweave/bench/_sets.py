@@ -34,12 +34,12 @@ class Truth:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A tissue with known domains."""
+    """A tissue, with known domains where some benchmark scores against them."""
 
     name: str
     source: Source
-    n_domains: int
-    truths: tuple[Truth, ...]
+    n_domains: int = 0
+    truths: tuple[Truth, ...] = ()
     """The first is the one that counts in means over sets."""
     keep: tuple[str, Any] | None = None
     """Column of ``obs`` and its value in the rows to keep; others are not even read by the method."""

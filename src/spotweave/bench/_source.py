@@ -42,6 +42,8 @@ class SimulatedFile:
     """A tissue of `datasets.simulate_to_disk` with these arguments."""
 
     options: Mapping[str, Any]
+    rates: bool = False
+    """With the true rates, as of `datasets.simulate_tissue`: dense, so for small tissues."""
 
     def missing(self, data: Path) -> None:
         """It can always be had."""
@@ -51,13 +53,20 @@ class SimulatedFile:
 
         Its name tells the arguments and the simulator's code, so that a changed simulator is not mistaken for the old.
         """
-        text = json.dumps(dict(self.options), sort_keys=True).encode()
+        text = json.dumps({**self.options, "rates": self.rates}, sort_keys=True).encode()
         path = cache / f"{hashlib.sha256(text + _simulator()).hexdigest()[:16]}.h5ad"
         if not path.exists():
-            from ..datasets import simulate_to_disk
-
-            simulate_to_disk(path, **self.options)
+            self._simulate(path)
         return path
+
+    def _simulate(self, path: Path) -> None:
+        from ..datasets import simulate_tissue, simulate_to_disk
+        from ..io import write
+
+        if self.rates:
+            write(simulate_tissue(**self.options, rates=True), path)
+        else:
+            simulate_to_disk(path, **self.options)
 
 
 def _simulator() -> bytes:

@@ -1,13 +1,13 @@
 """Numbers that sum up a table of results. DataFrames in, DataFrames out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-GROUP = ["dataset", "truth", "method"]
+GROUP = ("dataset", "truth", "method")
 
 
 def succeeded(table: pd.DataFrame) -> pd.DataFrame:
@@ -20,9 +20,9 @@ def entries(frame: pd.DataFrame) -> dict[Any, dict[str, Any]]:
     return {key: dict(zip(frame.columns, row, strict=True)) for key, *row in frame.itertuples(name=None)}
 
 
-def spread(table: pd.DataFrame, value: str) -> pd.DataFrame:
+def spread(table: pd.DataFrame, value: str, by: Sequence[str] = GROUP) -> pd.DataFrame:
     """Mean, sample standard deviation (NaN for one run) and number of runs, for each data set, truth and method."""
-    groups = succeeded(table).groupby(GROUP, sort=False)[value]
+    groups = succeeded(table).groupby(list(by), sort=False)[value]
     return pd.DataFrame({"mean": groups.mean(), "sd": groups.std(), "n": groups.count()})
 
 

@@ -32,6 +32,11 @@ def nothing(settings: Mapping[str, Any]) -> None:
     """Prepare nothing."""
 
 
+def as_read(data: Any, settings: Mapping[str, Any], seed: int) -> Any:
+    """Hand the data to the method as they were read."""
+    return data
+
+
 @dataclass(frozen=True)
 class Task:
     """How one run is done: functions of modules (not lambdas), as a process of its own has to import them."""
@@ -46,6 +51,8 @@ class Task:
     """``(data, result) -> rows``, several where there are several truths: not timed."""
     warm: Callable[[Mapping[str, Any]], None] = nothing
     """``(settings)``: import what the run will need, before the clock starts."""
+    prepare: Callable[[Any, Mapping[str, Any], int], Any] = as_read
+    """``(data, settings, seed) -> data`` for `fit` and `score`, such as one split of the counts: not timed."""
     headline: str = ""
     """Column to tell the user after each run."""
 
