@@ -70,3 +70,32 @@ def markers_table():
 
     table = [(f"gene{g}", str(g % 3), 3.0 - g / 10, 1e-4, 1e-3) for g in range(9)]
     return pd.DataFrame(table, columns=["gene", "domain", "effect", "p", "q"])
+
+
+@pytest.fixture
+def denoised_result(domains_result):
+    """`domains_result` with what tl.denoise writes: expected counts are the mean share of the domain times the depth."""
+    import pandas as pd
+
+    adata = domains_result
+    counts = adata.X.toarray()
+    depth = counts.sum(axis=1, keepdims=True)
+    member = np.eye(3)[adata.obs["domain"].cat.codes]
+    share = (member.T @ counts) / (member.T @ depth)
+    adata.layers["denoised"] = (depth * (member @ share)).astype(np.float32)
+    rng = np.random.default_rng(5)
+    table = pd.DataFrame(rng.dirichlet([2, 2, 1], 9), columns=["weight_latent", "weight_neighbors", "weight_own"])
+    table["moran_before"] = np.linspace(-0.004, 0.4, 9)
+    table["moran_after"] = table["moran_before"] * 0.5 + 0.3
+    table["deviance_mean"] = np.linspace(0.5, 2.1, 9)
+    table["deviance"] = table["deviance_mean"] * np.array([0.9, 0.8, 0.7, 0.95, 0.5, 0.6, 0.85, 1.05, 0.75])
+    adata.varm["denoised"] = table.set_axis(adata.var_names)
+    adata.uns["denoised"] = {
+        "method": "gmm_vgae",
+        "likelihood": "nb",
+        "scale": "counts",
+        "warning": "Estimates share noise: do not test them.",
+        "params": {"method": "gmm_vgae", "library_key": "slide", "rng": 0},
+        "history": {"loss": np.array([3.0, 2.0])},
+    }
+    return adata

@@ -6,6 +6,7 @@ SPATIAL_CONNECTIVITIES = "spatial_connectivities"  # obsp: squidpy's graph
 FEATURE = "feature"  # prefix of obsp["feature_connectivities"] and uns["feature_neighbors"]
 HIGHLY_VARIABLE = "highly_variable"  # var: chosen genes
 DOMAIN = "domain"  # obs: labels of tl.domains; uns: its parameters and scores
+DENOISED = "denoised"  # layers or obsm: expected counts of tl.denoise; varm: scores by gene; uns: its parameters
 SIMULATION = "simulation"  # uns: truth of a simulated tissue
 
 
@@ -37,3 +38,8 @@ def embedding(method: str) -> str:
 def colors(key: str) -> str:
     """Slot of the colours of a categorical column, scanpy's rule."""
     return f"{key}_colors"
+
+
+def deviation(key: str) -> str:
+    """Slot of the standard deviations that belong to the estimates under `key`."""
+    return f"{key}_sd"

@@ -1,7 +1,7 @@
 """Figures that belong to nobody's global state: no pyplot, shown by notebooks all the same."""
 
 import io
-from typing import Literal
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 INK = "#333333"
 FAINT = "#8a8a8a"
 ACCENT = "#0072b2"
+_NOTE: dict[str, Any] = {"ha": "center", "va": "bottom", "fontsize": 8.5, "color": "#666666"}
 
 
 class Figure(_Figure):
@@ -45,11 +46,19 @@ def style_lines(ax: Axes, *, x: str, y: str, whole_x: bool = True) -> None:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def bare(ax: Axes, title: str | None = None) -> None:
+def bare(ax: Axes, title: str | None = None, note: str | None = None) -> None:
     """Axes of a map: equal scales, no ticks, no frame."""
     ax.set_aspect("equal")
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
     if title:
-        ax.set_title(title, fontsize=11 if len(title) < 32 else 8, color=INK)
+        heading(ax, title, note)
+
+
+def heading(ax: Axes, title: str, note: str | None = None) -> None:
+    """Title of the axes, and below it a smaller `note`; an empty one keeps its place."""
+    pad = None if note is None else 18.0
+    ax.set_title(title, fontsize=11 if len(title) < 32 else 8, color=INK, pad=pad)
+    if note:
+        ax.annotate(note, (0.5, 1), (0, 5), xycoords="axes fraction", textcoords="offset points", **_NOTE)

@@ -11,7 +11,8 @@ from ._image import Backdrop
 from ._values import Categories, Numbers, Values
 
 _LONGER, _SHORTER = 3.6, 1.2  # inches: a panel's longer side, and the least of its shorter one
-_TITLE, _GAP = 0.32, 0.12
+_TITLE, _NOTE, _GAP = 0.32, 0.17, 0.12
+_BAR, _UNIT = 0.7, 0.2  # a colour bar with its ticks, and what it measures
 _LINE, _LETTER = 0.2, 0.078  # height of a legend's line and width of a letter at 9 points
 _MOST_COLUMNS = 3
 
@@ -26,6 +27,8 @@ class Panel(NamedTuple):
     title: str
     image: Backdrop | None = None
     legend: bool = True
+    note: str | None = None
+    """A smaller second line of the title; an empty one keeps its place."""
 
 
 class Plan(NamedTuple):
@@ -45,9 +48,10 @@ def plan(panels: Sequence[Panel], *, ncols: int) -> Plan:
     sides = [max(_side(row[j], height) for row in rows if j < len(row)) for j in range(ncols)]
     lines = [max([height, *(_needed(p, height) for p in row)]) for row in rows]
     lefts = np.cumsum([_GAP, *(width + s + _GAP for s in sides)])
-    tops = np.cumsum([0, *(_TITLE + h + _GAP for h in lines)])
+    title = _TITLE + (_NOTE if any(p.note is not None for p in panels) else 0.0)
+    tops = np.cumsum([0, *(title + h + _GAP for h in lines)])
     boxes = [
-        (float(lefts[j]), float(tops[-1] - tops[i] - _TITLE - lines[i] + _GAP), width, lines[i])
+        (float(lefts[j]), float(tops[-1] - tops[i] - title - lines[i] + _GAP), width, lines[i])
         for i, row in enumerate(rows)
         for j in range(len(row))
     ]
@@ -95,4 +99,6 @@ def _side(panel: Panel, height: float) -> float:
     names = [len(name) for name, _ in legend_entries(panel.values)]
     if names:
         return (0.32 + _LETTER * max(*names, 3)) * legend_columns(len(names), height)
-    return 0.7 if isinstance(panel.values, Numbers) else 0.0
+    if not isinstance(panel.values, Numbers):
+        return 0.0
+    return _BAR + _UNIT if panel.values.unit else _BAR

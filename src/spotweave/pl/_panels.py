@@ -77,7 +77,7 @@ def draw_panel(ax: Axes, panel: Panel, look: Look) -> PathCollection:
         ax.imshow(panel.image.pixels, extent=panel.image.extent, zorder=0)
     ax.add_collection(points, autolim=False)
     _frame(ax, panel.xy, fit_marker(panel.xy).diameter)
-    bare(ax, panel.title)
+    bare(ax, panel.title, panel.note)
     if panel.legend:
         _explain(ax, points, panel.values)
     return points
@@ -132,6 +132,8 @@ def _bar(ax: Axes, points: PathCollection, values: Numbers) -> None:
     bar = ax.figure.colorbar(points, cax=ax.inset_axes((1 + width, 0.15, width, 0.7)), extend=arrows)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8, color=INK, labelcolor=INK, length=2)
+    if values.unit:
+        bar.set_label(values.unit, fontsize=8, color=INK)
 
 
 def _legend(ax: Axes, values: Categories) -> None:

@@ -36,6 +36,8 @@ class Numbers(NamedTuple):
     values: np.ndarray
     limits: tuple[float, float]
     cmap: str | Colormap = "viridis"
+    unit: str = ""
+    """Written beside the colour bar."""
 
 
 class Colours(NamedTuple):
