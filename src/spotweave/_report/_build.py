@@ -14,6 +14,7 @@ from .._table import get_obs, get_table
 from .._whole import check_target, write_whole
 from ._context import Context, Section
 from ._data import depth, summary
+from ._denoised import denoised
 from ._domains import agreement, choice, markers, tissue, training
 from ._render import asset, render
 from ._trust import parameters, trust
@@ -26,6 +27,7 @@ SECTIONS: list[Callable[[Context], Section | None]] = [
     agreement,
     choice,
     markers,
+    denoised,
     training,
     depth,
     parameters,
@@ -53,7 +55,8 @@ def report(
     data
         AnnData, or SpatialData with a table. Sections are written only for what is there: a summary and the depth of
         the data; with the results of :func:`spotweave.tl.domains` their map, sizes, trustworthiness, choice of K,
-        training and parameters.
+        training and parameters; with those of ``tl.denoise`` maps of genes before and after, and what it did to all
+        genes.
     path
         Where to write; ends in ``.html``.
     title

@@ -60,10 +60,15 @@ class Context:
         return found if isinstance(found, Mapping) else {}
 
     @cached_property
-    def slides(self) -> list[tuple[str | None, np.ndarray]]:
-        """Name and rows of each slide; the key is the caller's, else that of the run."""
+    def slide_key(self) -> str | None:
+        """``obs`` column of the slides: the caller's, else that of the run; None when there is none."""
         key = self.library_key or self.params.get("library_key")
-        return slide_rows(self.adata, str(key) if key is not None and str(key) in self.adata.obs else None)
+        return str(key) if key is not None and str(key) in self.adata.obs else None
+
+    @cached_property
+    def slides(self) -> list[tuple[str | None, np.ndarray]]:
+        """Name and rows of each slide."""
+        return slide_rows(self.adata, self.slide_key)
 
     @cached_property
     def slide_codes(self) -> np.ndarray:
@@ -84,6 +89,12 @@ class Context:
 
             colors = palette(len(label_codes(self.adata.obs[self.key])[1]))
         return categories(self.adata, self.key, colors=colors, spatial_key=self.spatial_key)
+
+    @cached_property
+    def marker_table(self) -> pd.DataFrame | None:
+        """Markers of the domains: the caller's, else those in ``uns``; None when there are none."""
+        found = self.markers if self.markers is not None else self.adata.uns.get(f"{self.key}_markers")
+        return found if isinstance(found, pd.DataFrame) and not found.empty else None
 
     @cached_property
     def known(self) -> Categories | None:

@@ -119,8 +119,8 @@ def training(context: Context) -> Section | None:
 
 def markers(context: Context) -> Section | None:
     """Genes that set each domain apart."""
-    table = context.markers if context.markers is not None else context.adata.uns.get(f"{context.key}_markers")
-    if context.domains is None or not isinstance(table, pd.DataFrame) or table.empty:
+    table = context.marker_table
+    if context.domains is None or table is None:
         return None
     best = top_markers(table, _MARKERS, context.domains.categories)
     most = float(best["effect"].abs().max()) or 1.0
