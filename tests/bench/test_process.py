@@ -1,11 +1,14 @@
 import os
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from spotweave.bench._process import run_job
-from spotweave.bench._task import Job
+from spotweave.bench._run import run
+from spotweave.bench._task import Job, Task
 
 
 @pytest.fixture
@@ -88,3 +91,26 @@ def test_a_fast_process_that_dies_keeps_what_it_had(job):
     rows = run_job(job([0, 1, 2], fast=True, fails_at=1, how="kill"))
     assert [row["seed"] for row in rows] == [0, 0, 1, 2]
     assert [bool(row.get("error")) for row in rows] == [False, False, True, True]
+
+
+def test_preparing_is_not_timed_and_scores_may_tell_costs(fake):
+    """As for a split of the counts by the seed, and a method that runs elsewhere."""
+
+    def prepare(data, settings, seed):
+        time.sleep(0.2)
+        return f"{data} {settings['part']} {seed}"
+
+    task = Task(
+        "prepared",
+        load=lambda dataset, file: "read",
+        fit=lambda data, settings, seed: f"fitted {data}",
+        score=lambda data, result: [{"data": data, "result": result, "peak_mb": 7.0}],
+        prepare=prepare,
+    )
+    rows: list[dict[str, Any]] = []
+    run(Job(task, fake.FakeSet("set"), Path("/file"), "m", {"part": "half"}, (3, 4)), rows.append, started=time.time())
+    assert [(row["data"], row["result"], row["peak_mb"]) for row in rows] == [
+        ("read half 3", "fitted read half 3", 7.0),
+        ("read half 4", "fitted read half 4", 7.0),
+    ]
+    assert all(row["wall_s"] < 0.1 for row in rows)

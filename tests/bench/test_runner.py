@@ -39,6 +39,24 @@ def test_resume_does_only_what_is_missing_or_failed(fake, running, tmp_path):
     assert (table["error"] == "").all()
 
 
+@pytest.mark.parametrize(("fast", "groups"), [(False, [[0], [100], [100]]), (True, [[100], [0, 100]])])
+def test_methods_may_have_seeds_of_their_own(fake, running, monkeypatch, fast, groups):
+    jobs = []
+
+    def run_job(job, *, timeout_s):
+        jobs.append(job)
+        return [
+            {"dataset": "one", "method": job.method, "seed": s, "wall_s": 1, "cpu_s": 1, "peak_mb": 1}
+            for s in job.seeds
+        ]
+
+    monkeypatch.setattr("spotweave.bench._runner.run_job", run_job)
+    seeds = {"once": [100], "often": [0, 100]}
+    table = run_task(fake.TASK, [fake.FakeSet("one")], {"once": {}, "often": {}}, seeds, replace(running, fast=fast))
+    assert [list(job.seeds) for job in jobs] == groups
+    assert list(zip(table["method"], table["seed"], strict=True)) == [("often", 0), ("often", 100), ("once", 100)]
+
+
 def test_without_resume_asked_runs_are_replaced_and_others_stay(fake, running, tmp_path):
     one = [fake.FakeSet("one")]
     run_task(fake.TASK, one, {"m": {}, "other": {}}, range(1), running)
