@@ -61,9 +61,7 @@ def pca(
 RIVALS: dict[str, Callable[..., Predict]] = {"raw": raw, "mean": mean, "spatial": spatial, "alike": alike, "pca": pca}
 
 
-def pooled(
-    A: sp.csr_matrix, W: sp.csr_matrix, *, size: np.ndarray | None = None, self_loops: bool = True
-) -> Predict:
+def pooled(A: sp.csr_matrix, W: sp.csr_matrix, *, size: np.ndarray | None = None, self_loops: bool = True) -> Predict:
     r""":math:`\mu_{ij} = s_i \sum_k a_{kj} / \sum_k s_k`, over the neighbours k of cell i in W and itself.
 
     `size` are the depths, where A holds some of the genes only.

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 
 from .._table import row_chunks
 from ..core.heldout import held_out_scores
+from ..core.likelihood import dense, poisson_deviance
 from ._denoise_counts import STRIDE, Counts, Split
 from ._denoise_fit import Denoised
 from ._denoise_rivals import Predict, depths, shares
@@ -33,7 +34,7 @@ def score_split(split: Split, result: Denoised) -> list[dict[str, Any]]:
         "repeat": split.seed % STRIDE,
         "deviance": found.mean_deviance,
         "correlation": found.mean_correlation,
-        "poisson_deviance": held_out_scores(chunks, predict).mean_deviance,
+        "poisson_deviance": float(mean_poisson_deviance(held_out, predict)[found.present].mean()),
     }
     truth = {} if split.counts.rates is None else {"truth_correlation": truth_correlation(split, result.predict)}
     return [{**row, **truth, **result.costs}]
@@ -54,6 +55,12 @@ def judged(split: Split, predict: Predict) -> Predict:
         return np.maximum(means, FLOOR * np.outer(held_out[rows], share[scored]))
 
     return expected
+
+
+def mean_poisson_deviance(held_out: sp.csr_matrix, predict: Predict) -> np.ndarray:
+    """Mean over cells ``[g]``."""
+    sums = [poisson_deviance(dense(block), predict(rows)).sum(axis=0) for rows, block in pieces(held_out)]
+    return np.sum(sums, axis=0) / held_out.shape[0]
 
 
 def truth_correlation(split: Split, predict: Predict) -> float:
