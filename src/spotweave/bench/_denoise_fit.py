@@ -25,7 +25,9 @@ def warm(settings: Mapping[str, Any]) -> None:
     """Import what a run needs, torch for trained methods only."""
     needed = ["anndata", "spotweave.io"]
     if "method" in settings:
-        needed += ["spotweave.tl", "spotweave.core.train"]
+        needed += ["spotweave.tl"]
+    if settings.get("method") == "gmm_vgae":
+        needed += ["spotweave.core.train", "spotweave.models.gmm_vgae_fit"]
     for module in needed:
         import_module(module)
 

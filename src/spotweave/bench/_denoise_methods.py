@@ -17,10 +17,13 @@ TRIVIAL: dict[str, Settings] = {
 OURS: dict[str, Settings] = {"factor": {"method": "factor"}, "gmm_vgae": {"method": "gmm_vgae"}}
 PEERS: dict[str, Settings] = {"magic": {"peer": "magic"}, "scvi": {"peer": "scvi"}}
 ABLATIONS: dict[str, Settings] = {
+    "factor-no-guard": {"method": "factor", "guard": False},
+    "gmm_vgae-no-guard": {"method": "gmm_vgae", "guard": False},
     "gmm_vgae-no-graph": {"method": "gmm_vgae", "use_graph": False},
     "gmm_vgae-no-mixture": {"method": "gmm_vgae", "prior": "normal"},
     "gmm_vgae-one-component": {"method": "gmm_vgae", "n_components": 1},
     "gmm_vgae-poisson": {"method": "gmm_vgae", "likelihood": "poisson"},
+    "gmm_vgae-linear": {"method": "gmm_vgae", "n_curved": 0},
 }
 METHODS = {**TRIVIAL, **OURS, **PEERS, **ABLATIONS}
 GROUPS = {

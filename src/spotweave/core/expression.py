@@ -163,6 +163,29 @@ def principal_components(
     return Components(scores, loadings, variance, mean, scale, target)
 
 
+def project(chunks: Chunks, size: np.ndarray, components: Components) -> np.ndarray:
+    """Give counts their coordinates on known components.
+
+    Parameters
+    ----------
+    chunks
+        Row chunks of counts of the same genes ``[n, g]``.
+    size
+        Counts of each cell over all genes ``[n]``.
+    components
+        From `principal_components`.
+
+    Returns
+    -------
+    Coordinates ``[n, d]``, float32; the components' own scores for the counts that they were made from.
+    """
+    V, offset = components.loadings.astype(np.float32), (components.mean @ components.loadings).astype(np.float32)
+    factor = np.divide(components.target, size, out=np.zeros(len(size)), where=size > 0)
+    return np.concatenate(
+        [_standardised(block, factor[rows], components.scale) @ V - offset for rows, block in chunks()]
+    )
+
+
 def project_halves(
     chunks: Chunks, size: np.ndarray, components: Components, *, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -80,6 +80,138 @@ def fit(
     return History(loss_by_epoch, terms_by_epoch, _settled(loss_by_epoch))
 
 
+class Stop(NamedTuple):
+    """When `fit_until` looks and gives up."""
+
+    max_steps: int
+    """Most steps."""
+    check_every: int = 50
+    """Steps between two looks at the held-out score."""
+    patience: int = 6
+    """Looks without a better score before training ends."""
+
+
+class Stopped(NamedTuple):
+    """What `fit_until` reports."""
+
+    n_steps: int
+    """Steps behind the weights that were kept."""
+    score: np.ndarray
+    """Held-out score at each look; empty without `validate`."""
+    loss: np.ndarray
+    """Mean loss between two looks."""
+    converged: bool
+    """The score had stopped getting better; always True without `validate`."""
+
+
+def fit_until(
+    model: nn.Module,
+    batches: Callable[[], Iterable[Any]],
+    stop: Stop,
+    *,
+    validate: Callable[[], float] | None = None,
+    learning_rate: float = 1e-3,
+    weight_decay: float = 1e-4,
+    average: float = 0.98,
+    progress: bool | None = None,
+    name: str = "training",
+) -> Stopped:
+    """Train by single steps until a held-out score stops getting better, and keep the averaged weights of that point.
+
+    The weights that are scored and kept are an exponential moving average over the steps (Polyak and Juditsky 1992,
+    SIAM J. Control Optim. 30:838): what is stopped early should not depend on the last minibatch.
+
+    Parameters
+    ----------
+    model
+        Module with a ``loss`` method; a parameter named in ``model.no_decay`` is spared the weight decay.
+    batches
+        Starts a pass: yields its minibatches, on the model's device.
+    stop
+        Most steps, how often to look, and patience.
+    validate
+        Score of the model as it stands, lower is better; None: do ``stop.max_steps`` steps.
+    learning_rate, weight_decay
+        Of AdamW.
+    average
+        Weight of the past in the moving average.
+    progress, name
+        Of the bar.
+
+    Returns
+    -------
+    Steps, scores and losses; `model` holds the kept weights, in evaluation mode.
+    """
+    check_range(stop.max_steps, "max_steps", low=1, integer=True)
+    optimiser = torch.optim.AdamW(_groups(model, weight_decay), lr=learning_rate)
+    mean = {key: value.detach().clone() for key, value in model.state_dict().items()}
+    best, n_best, bad = dict(mean), 0, 0
+    scores: list[float] = []
+    losses: list[float] = []
+    since: list[Tensor] = []
+    bar = tqdm(total=stop.max_steps, desc=name, disable=not show_progress(progress), leave=False)
+    for step, batch in enumerate(_endless(batches), start=1):
+        model.train()
+        loss = total(model.loss(batch))  # type: ignore[operator]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        _follow(mean, model, min(average, step / (step + 10)))
+        since.append(loss.detach())
+        bar.update()
+        last = step >= stop.max_steps
+        if step % stop.check_every and not last:
+            continue
+        losses.append(float(torch.stack(since).mean()))
+        since.clear()
+        if validate is not None:
+            scores.append(_score(model, mean, validate))
+            if n_best == 0 or scores[-1] < min(scores[:-1]):
+                best, n_best, bad = {key: value.clone() for key, value in mean.items()}, step, 0
+            else:
+                bad += 1
+        if last or bad >= stop.patience:
+            break
+    bar.close()
+    model.load_state_dict(mean if validate is None else best)
+    model.eval()
+    done = step if validate is None else n_best
+    return Stopped(done, np.array(scores), np.array(losses), validate is None or bad >= stop.patience)
+
+
+def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    spared = set(getattr(model, "no_decay", ()))
+    named = list(model.named_parameters())
+    return [
+        {"params": [p for key, p in named if key not in spared], "weight_decay": weight_decay},
+        {"params": [p for key, p in named if key in spared], "weight_decay": 0.0},
+    ]
+
+
+def _endless(batches: Callable[[], Iterable[Any]]) -> Iterator[Any]:
+    while True:
+        yield from batches()
+
+
+@torch.no_grad()
+def _follow(mean: dict[str, Tensor], model: nn.Module, past: float) -> None:
+    for key, value in model.state_dict().items():
+        if value.is_floating_point():
+            mean[key].lerp_(value, 1 - past)
+        else:
+            mean[key].copy_(value)
+
+
+def _score(model: nn.Module, mean: dict[str, Tensor], validate: Callable[[], float]) -> float:
+    """Score the averaged weights, then put the present ones back."""
+    present = {key: value.clone() for key, value in model.state_dict().items()}
+    model.load_state_dict(mean)
+    model.eval()
+    score = validate()
+    model.load_state_dict(present)
+    return score
+
+
 def resolve_device(device: str = "auto") -> torch.device:
     """Turn ``"auto"`` into CUDA when there is one, else the CPU; other names are torch's."""
     device = settings.device if device == "auto" else device

@@ -1,9 +1,25 @@
 """Tasks: AnnData in, results written into it."""
 
+from ..models.gmm_vgae_params import GmmVgaeParams as GmmVgaeParams
+from ._denoise import Denoised as Denoised
+from ._denoise import denoise as denoise
+from ._denoise_methods import FactorParams as FactorParams
+from ._denoise_methods import GmmVgaeMethodParams as GmmVgaeMethodParams
 from ._domain_markers import domain_markers as domain_markers
 from ._domain_methods import FusionMethodParams as FusionMethodParams
 from ._domain_methods import SmoothParams as SmoothParams
 from ._domains import Domains as Domains
 from ._domains import domains as domains
 
-__all__ = ["Domains", "FusionMethodParams", "SmoothParams", "domain_markers", "domains"]
+__all__ = [
+    "Denoised",
+    "Domains",
+    "FactorParams",
+    "FusionMethodParams",
+    "GmmVgaeMethodParams",
+    "GmmVgaeParams",
+    "SmoothParams",
+    "denoise",
+    "domain_markers",
+    "domains",
+]

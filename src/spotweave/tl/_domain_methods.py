@@ -17,6 +17,8 @@ from ..core.refine import vote
 from ..core.regression import reduced_rank_regression
 from ..core.tiles import spatial_tiles
 from ..models.fusion_params import FusionParams
+from ..models.gmm_vgae_params import GmmVgaeParams
+from ._domain_gmm_vgae import mixture_of_counts
 from ._tissue import Tissue
 
 if TYPE_CHECKING:
@@ -125,6 +127,21 @@ def fusion(
     return DomainFit(result.probability, next(iter(starts.values())), result.converged, result.agreement, extras)
 
 
+def gmm_vgae(
+    tissue: Tissue,
+    k: int,
+    params: GmmVgaeParams,
+    rng: np.random.Generator,
+    *,
+    device: str = "auto",
+    progress: bool | None = None,
+) -> DomainFit:
+    """Take the components of the mixture prior of a graph autoencoder of counts."""
+    settings = replace(params, n_components=k, prior="mixture")
+    probability, embedding, extras = mixture_of_counts(tissue, settings, rng, device=device, progress=progress)
+    return DomainFit(probability, embedding, converged=True, extras=extras)
+
+
 def _feature_operator(
     tissue: Tissue, smoothed: np.ndarray, params: FusionMethodParams, rng: np.random.Generator
 ) -> sp.csr_matrix:
@@ -203,5 +220,6 @@ METHODS: dict[str, tuple[Any, Any]] = {
     "fusion": (fusion, FusionMethodParams()),
     "smooth": (smooth, SmoothParams()),
     "rrr": (rrr, SmoothParams()),
+    "gmm_vgae": (gmm_vgae, GmmVgaeParams()),
 }
 """Name -> function and default settings."""

@@ -20,6 +20,8 @@ from ._tissue import Tissue, Where, read_tissue
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from ..models.gmm_vgae_params import GmmVgaeParams
+
 
 class Domains(NamedTuple):
     """What ``tl.domains(..., copy=True)`` returns."""
@@ -38,7 +40,7 @@ def domains(  # noqa: PLR0913  (keyword-only options of one verb)
     adata: "AnnData",
     n_domains: int | None = None,
     *,
-    method: Literal["fusion", "smooth", "rrr"] = "fusion",
+    method: Literal["fusion", "smooth", "rrr", "gmm_vgae"] = "fusion",
     layer: str | None = None,
     use_rep: str | None = None,
     genes: Sequence[str] | None = None,
@@ -53,7 +55,7 @@ def domains(  # noqa: PLR0913  (keyword-only options of one verb)
     device: str = "auto",
     progress: bool | None = None,
     copy: bool = False,
-    params: "FusionMethodParams | SmoothParams | None" = None,
+    params: "FusionMethodParams | SmoothParams | GmmVgaeParams | None" = None,
     **options: Any,
 ) -> Domains | None:
     """Find tissue domains.
@@ -69,6 +71,8 @@ def domains(  # noqa: PLR0913  (keyword-only options of one verb)
       several starts. No training.
     * ``"rrr"``: reduced-rank regression of the features on their propagated selves, the exact optimum of a linear
       graph autoencoder's reconstruction; the same mixture.
+    * ``"gmm_vgae"``: components of the mixture prior of the graph autoencoder of counts that `denoise` uses, trained
+      with as many components as domains.
 
     Parameters
     ----------
@@ -109,7 +113,7 @@ def domains(  # noqa: PLR0913  (keyword-only options of one verb)
     copy
         Return the results and leave `adata` alone.
     params
-        Settings of the method, `FusionMethodParams` or `SmoothParams`; its defaults when None.
+        Settings of the method, `FusionMethodParams`, `SmoothParams` or `GmmVgaeParams`; its defaults when None.
     **options
         Single fields of these settings, or of those within them, by their names.
 

@@ -33,6 +33,8 @@ class Tissue:
     """Which slide each row lies on [n]."""
     W: sp.csr_matrix
     """Symmetric spatial graph without self loops [n, n]."""
+    prepared: Prepared | None = None
+    """Counts of the chosen genes; None when the features came from elsewhere."""
 
 
 class Where(NamedTuple):
@@ -57,12 +59,12 @@ def read_tissue(
     if adata.n_obs < 2:
         raise fail("at least two cells", f"a table of {adata.n_obs}")
     xy, library = get_coords(adata, where.spatial_key), get_codes(adata, where.library_key)
-    W = _graph(adata, where.graph_key, xy, library)
+    W = read_graph(adata, where.graph_key, xy, library)
     if use_rep is not None:
         tissue, prepared = Tissue(_embedding(adata, use_rep), xy, library, W), None
     else:
         prepared = prepare(adata, layer=layer, n_top=n_top_genes, n_components=N_COMPONENTS, genes=genes, rng=rng)
-        tissue = Tissue(prepared.components.scores, xy, library, W)
+        tissue = Tissue(prepared.components.scores, xy, library, W, prepared)
     _log_oddities(tissue, prepared.n_empty if prepared else 0)
     return tissue, prepared
 
@@ -82,7 +84,8 @@ def _embedding(adata: "AnnData", use_rep: str) -> np.ndarray:
     return H - H.mean(axis=0)
 
 
-def _graph(adata: "AnnData", graph_key: str | None, xy: np.ndarray, library: np.ndarray | None) -> sp.csr_matrix:
+def read_graph(adata: "AnnData", graph_key: str | None, xy: np.ndarray, library: np.ndarray | None) -> sp.csr_matrix:
+    """Return the named graph, symmetric and without loops; 6 nearest neighbours when None."""
     if graph_key is None:
         return symmetrise(knn(xy, n_neighs=6, library=library).connectivities)
     W = symmetrise(get_graph(adata, graph_key))
