@@ -92,7 +92,7 @@ def denoised_result(domains_result):
     adata.varm["denoised"] = table.set_axis(adata.var_names)
     adata.uns["denoised"] = {
         "method": "gmm_vgae",
-        "likelihood": "nb",
+        "likelihood": "negative_binomial",
         "scale": "counts",
         "warning": "Estimates share noise: do not test them.",
         "params": {"method": "gmm_vgae", "library_key": "slide", "rng": 0},

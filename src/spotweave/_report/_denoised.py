@@ -27,13 +27,13 @@ from ._trust import Check
 _GENES, _SLIDES = 6, 3  # mapped
 _SMALL = 0.75  # of the size that maps have elsewhere
 _VIOLINS = 8  # marker genes
-_UNUSED = 0.005  # a source with a smaller mean share of the estimates did not take part
+_UNUSED = 0.005  # neighbours with a smaller mean share took no part, where the run does not say
 _IN_WORDS = {
     "weight_latent": "the latent space",
     "weight_neighbors": "neighbours",
     "weight_own": "the cell's own counts",
 }
-_LIKELIHOODS = {"nb": "negative binomial", "poisson": "Poisson", "zinb": "zero-inflated negative binomial"}
+_LIKELIHOODS = {"negative_binomial": "negative binomial", "poisson": "Poisson"}
 
 
 def denoised(context: Context) -> Section | None:
@@ -82,7 +82,7 @@ def _statement(result: Mapping[str, Any], table: pd.DataFrame) -> str:
     method, likelihood = (_said(result, name) for name in ("method", "likelihood"))
     by = f", estimated by {method}" if method else ""
     under = f" with a {_LIKELIHOODS.get(likelihood, likelihood)} likelihood" if likelihood else ""
-    return f"Expected counts of {len(table):,} genes at each cell's own depth{by}{under}. {_sources(table)}".strip()
+    return f"Expected counts of {len(table):,} genes at each cell's own depth{by}{under}. {_sources(result, table)}".strip()
 
 
 def _said(result: Mapping[str, Any], name: str) -> str:
@@ -92,13 +92,14 @@ def _said(result: Mapping[str, Any], name: str) -> str:
     return "" if value is None else str(value)
 
 
-def _sources(table: pd.DataFrame) -> str:
+def _sources(result: Mapping[str, Any], table: pd.DataFrame) -> str:
     if not set(SOURCES) <= set(table.columns):
         return ""
     means = table[list(SOURCES)].astype(float).mean()
     if not np.isfinite(means.to_numpy()).all():
         return ""
-    used = "was used" if means["weight_neighbors"] >= _UNUSED else "was not used"
+    by_weight = bool(means["weight_neighbors"] >= _UNUSED)
+    used = "was used" if result.get("graph_used", by_weight) else "was not used"
     shares = ", ".join(f"{means[name]:.0%} from {text}" for name, text in _IN_WORDS.items())
     return f"The spatial graph {used}: on average an estimate comes {shares}."
 

@@ -1,10 +1,10 @@
 """Tasks: AnnData in, results written into it."""
 
 from ..models.gmm_vgae_params import GmmVgaeParams as GmmVgaeParams
-from ._denoise import Denoised as Denoised
 from ._denoise import denoise as denoise
 from ._denoise_methods import FactorParams as FactorParams
 from ._denoise_methods import GmmVgaeMethodParams as GmmVgaeMethodParams
+from ._denoise_output import Denoised as Denoised
 from ._domain_markers import domain_markers as domain_markers
 from ._domain_methods import FusionMethodParams as FusionMethodParams
 from ._domain_methods import SmoothParams as SmoothParams

@@ -2,23 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
 from .. import _keys as keys
 from .._check import check_choice, fail
-from .._table import get_codes, get_coords, get_table, write
+from .._table import get_codes, get_coords, get_table
 from .._table import params as run_params
 from ..core.shrinkage import Guard, fit_guard
 from ..core.splitting import thin
 from ._denoise_input import check_room, chosen_genes, has_spatial_order, read_counts
 from ._denoise_methods import METHODS, DenoiseFit, FactorParams, GmmVgaeMethodParams, Molecules
+from ._denoise_output import Denoised, report, result, write_result
 from ._domain_methods import configured
-from ._expected import Expected, Space, expected_counts, held_out_deviance
+from ._expected import Space, expected_counts, held_out_deviance
 from ._tissue import read_graph
 
 if TYPE_CHECKING:
@@ -26,27 +26,6 @@ if TYPE_CHECKING:
 
 SHARE_JUDGED, SHARE_HELD_OUT = 0.05, 0.1
 """Of the molecules: for the score alone, and (of the rest) for choices."""
-WARNING = (
-    "Denoised values borrow from other cells and genes: tests on them, between groups or for spatial patterns, are not "
-    "valid. Test the counts."
-)
-
-
-class Denoised(NamedTuple):
-    """What ``tl.denoise(..., copy=True)`` returns."""
-
-    mean: pd.DataFrame
-    """Expected counts, cells x genes."""
-    sd: pd.DataFrame | None
-    """Their standard deviations."""
-    genes: pd.DataFrame
-    """What ``varm[key_added]`` would hold, for the genes asked for."""
-    embedding: np.ndarray
-    """[n, d]."""
-    probability: np.ndarray | None
-    """Soft assignment of the cells [n, k]."""
-    report: dict[str, Any]
-    """What ``uns[key_added]`` would hold."""
 
 
 def denoise(  # noqa: PLR0913  (keyword-only options of one verb)
@@ -188,12 +167,12 @@ def denoise(  # noqa: PLR0913  (keyword-only options of one verb)
         settings=None if params is None else asdict(settings),
         **options,
     )
-    report = {**_report(fit, scores, judged, settings), "method": method, "graph_used": bool(used)}
-    report |= {"reach": weigh.reach, "params": used_params}
-    result = _result(adata, found, scores, fit, report, chosen)
+    said = {**report(fit, scores, judged, settings), "method": method, "graph_used": bool(used)}
+    said |= {"reach": weigh.reach, "params": used_params}
+    done = result(adata, found, scores, fit, said, chosen)
     if copy:
-        return result
-    _write(adata, result, key_added, method, whole=genes is None)
+        return done
+    write_result(adata, done, chosen, key_added, whole=genes is None)
     return None
 
 
@@ -203,56 +182,3 @@ _RATIO_JUDGED = SHARE_JUDGED / (1 - SHARE_JUDGED) / (1 - SHARE_HELD_OUT)
 
 def _guard(fit: DenoiseFit, parts: Molecules, space: Space, rng: np.random.Generator) -> Guard:
     return fit_guard(fit.means_train, parts.train.tocsc(), parts.held_out.tocsc(), parts.ratio, space.used, rng=rng)
-
-
-def _report(
-    fit: DenoiseFit, scores: tuple[np.ndarray, np.ndarray], judged: sp.csr_matrix, settings: Any
-) -> dict[str, Any]:
-    """Statements for ``uns``: mean deviances are over genes with an unseen molecule."""
-    seen = np.asarray(judged.sum(axis=0)).ravel() > 0
-    ours, plain = (float(part[seen].mean()) if seen.any() else float("nan") for part in scores)
-    return {
-        "scale": "expected counts at each cell's own depth",
-        "likelihood": settings.network.likelihood if hasattr(settings, "network") else "poisson",
-        "deviance": ours,
-        "deviance_mean": plain,
-        "converged": fit.converged,
-        "warning": WARNING,
-        **fit.extras,
-    }
-
-
-def _result(
-    adata: "AnnData",
-    found: Expected,
-    scores: tuple[np.ndarray, np.ndarray],
-    fit: DenoiseFit,
-    report: dict[str, Any],
-    chosen: np.ndarray,
-) -> Denoised:
-    names = adata.var_names[chosen]
-    frame = lambda values: pd.DataFrame(values, index=adata.obs_names, columns=names, copy=False)
-    table = found.table.assign(deviance=scores[0][chosen], deviance_mean=scores[1][chosen]).set_axis(names)
-    probability = None if fit.probability is None else fit.probability.astype(np.float32)
-    sd = None if found.sd is None else frame(found.sd)
-    return Denoised(frame(found.mean), sd, table, fit.embedding.astype(np.float32), probability, report)
-
-
-def _write(adata: "AnnData", result: Denoised, key: str, method: str, *, whole: bool) -> None:
-    slot, other = ("layers", "obsm") if whole else ("obsm", "layers")
-    stored = lambda frame: frame.to_numpy() if whole else frame
-    results: dict[tuple[str, str], Any] = {
-        (slot, key): stored(result.mean),
-        ("varm", key): result.genes.reindex(adata.var_names),
-        ("obsm", keys.embedding(method)): result.embedding,
-        ("uns", key): result.report,
-    }
-    if result.sd is not None:
-        results["layers" if whole else "obsm", keys.deviation(key)] = stored(result.sd)
-    if result.probability is not None:
-        results["obsm", keys.probability(method)] = result.probability
-    write(adata, results)
-    for stale in [name for name in (key, keys.deviation(key)) if name in getattr(adata, other)]:
-        del getattr(adata, other)[stale]
-    if result.sd is None and keys.deviation(key) in getattr(adata, slot):
-        del getattr(adata, slot)[keys.deviation(key)]
