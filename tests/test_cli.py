@@ -16,7 +16,7 @@ import spotweave
 import spotweave.datasets
 import spotweave.tl
 from spotweave import _commands
-from spotweave._commands._domains import _settings_of
+from spotweave._commands._app import settings_of
 from spotweave.cli import main
 
 
@@ -88,6 +88,87 @@ def test_domains_passes_every_option_and_writes(capsys, source, calls, tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.h5ad", "out.h5ad"]
 
 
+@pytest.fixture
+def denoisings(monkeypatch):
+    """Stands for tl.denoise; remembers how it was called."""
+    seen = []
+
+    def denoise(adata, *, key_added="denoised", **options):
+        seen.append({"key_added": key_added, **options})
+        adata.layers[key_added] = np.ones(adata.shape, np.float32)
+        adata.uns[key_added] = {
+            "deviance": 0.9,
+            "deviance_mean": 1.2,
+            "graph_used": True,
+            "converged": options["method"] == "gmm_vgae",
+            "warning": "Do not test them.",
+        }
+
+    monkeypatch.setattr(spotweave.tl, "denoise", denoise, raising=False)
+    return seen
+
+
+def test_denoise_passes_every_option_and_writes(capsys, source, denoisings, tmp_path):
+    out = tmp_path / "out.h5ad"
+    options = ["--method", "factor", "--genes", "gene1, gene2", "--sd", "--layer", "counts", "--library-key", "slide"]
+    options += ["--graph-key", "grid", "--no-use-graph", "--no-guard", "--key-added", "mine", "--device", "cpu"]
+    status, stdout, stderr = run(capsys, "denoise", source, "-o", out, *options, "--seed", 4, "--param", "max-rows=100")
+    assert (status, stderr) == (0, "")
+    assert denoisings == [
+        {
+            "method": "factor",
+            "genes": ["gene1", "gene2"],
+            "sd": True,
+            "layer": "counts",
+            "spatial_key": "spatial",
+            "library_key": "slide",
+            "graph_key": "grid",
+            "use_graph": False,
+            "guard": False,
+            "key_added": "mine",
+            "rng": 4,
+            "device": "cpu",
+            "max_rows": 100,
+        }
+    ]
+    assert (anndata.read_h5ad(out).layers["mine"] == 1).all()
+    assert "2 genes of 154 cells denoised by factor in " in stdout
+    assert "deviance of held-out molecules: 0.9, of the genes' means 1.2 (25.0% less)" in stdout
+    assert "neighbours: used" in stdout
+    assert "not converged" in stdout
+    assert "note: Do not test them." in stdout
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.h5ad", "out.h5ad"]
+
+
+@pytest.mark.parametrize(("given", "expected"), [([], None), (["--use-graph"], True), (["--no-use-graph"], False)])
+def test_neighbours_are_left_to_the_data_unless_said(capsys, source, denoisings, given, expected):
+    status, stdout, _ = run(capsys, "denoise", source, "-o", source, *given)
+    assert status == 0
+    assert denoisings[0]["use_graph"] is expected
+    assert (denoisings[0]["genes"], denoisings[0]["guard"], denoisings[0]["sd"]) == (None, True, False)
+    assert "9 genes of 154 cells denoised by gmm_vgae" in stdout
+    assert "converged" not in stdout
+    assert "denoised" in anndata.read_h5ad(source).layers
+
+
+def test_denoise_with_the_real_verb(capsys, source, tmp_path):
+    out = tmp_path / "out.h5ad"
+    quick = ["--method", "factor", "--param", "ranks=(1, 2)", "--genes", "gene3", "--sd"]
+    status, stdout, err = run(capsys, "denoise", source, "-o", out, *quick)
+    assert (status, err) == (0, "")
+    found = anndata.read_h5ad(out)
+    assert list(found.obsm["denoised"].columns) == ["gene3"]
+    assert (found.obsm["denoised_sd"] >= 0).all(axis=None)
+    ours, plain = found.uns["denoised"]["deviance"], found.uns["denoised"]["deviance_mean"]
+    assert f"deviance of held-out molecules: {ours:.4g}, of the genes' means {plain:.4g}" in stdout
+    status, stdout, err = run(capsys, "denoise", source, "-o", tmp_path / "other.h5ad", "--genes", "gene3,nope")
+    assert (status, stdout) == (2, "")
+    assert_one_line(err)
+    assert "nope" in err
+    assert not (tmp_path / "other.h5ad").exists()
+    assert "denoised: factor" in run(capsys, "info", out)[1]
+
+
 def test_output_may_be_the_input_and_report_and_markers_follow(capsys, source, calls, tmp_path):
     extra = ["--report", tmp_path / "r.html", "--truth", "truth", "--markers", tmp_path / "m.csv"]
     status, _, err = run(capsys, "domains", source, "-o", source, *extra)
@@ -115,6 +196,11 @@ def test_a_failing_verb_leaves_no_output(capsys, source, calls, tmp_path, monkey
     assert [p.name for p in tmp_path.iterdir()] == ["in.h5ad"]
 
 
+@pytest.fixture
+def verbs(calls, denoisings):
+    return calls, denoisings
+
+
 @pytest.mark.parametrize(
     ("tokens", "message"),
     [
@@ -127,8 +213,13 @@ def test_a_failing_verb_leaves_no_output(capsys, source, calls, tmp_path, monkey
         (["domains", "{in}"], "--output"),
         (["domains", "{in}", "-o", "{tmp}/out.h5ad", "--n-domains", "many"], "--n-domains"),
         (["domains", "{in}", "-o", "{tmp}/out.h5ad", "--n_clusters", "7"], "n_clusters"),
-        (["domains", "{in}", "-o", "{tmp}/out.h5ad", "--method", "magic"], '"fusion", "smooth", "rrr"'),
+        (["domains", "{in}", "-o", "{tmp}/out.h5ad", "--method", "magic"], '"fusion", "smooth", "rrr", "gmm_vgae"'),
         (["domains", "{in}", "-o", "{tmp}/out.h5ad", "--param", "n_hops"], "name=value"),
+        (["denoise", "{in}", "-o", "{tmp}/none/out.h5ad"], "Make it first"),
+        (["denoise", "{in}", "-o", "{tmp}/out.txt"], ".h5ad or .zarr"),
+        (["denoise", "{in}"], "--output"),
+        (["denoise", "{in}", "-o", "{tmp}/out.h5ad", "--method", "magic"], '"gmm_vgae", "factor"'),
+        (["denoise", "{in}", "-o", "{tmp}/out.h5ad", "--param", "ranks"], "name=value"),
         (["report", "{in}", "-o", "{tmp}/out.pdf"], ".html"),
         (["report", "{in}", "-o", "{tmp}/out.html", "--truth", "truth"], "Run spotweave.tl.domains"),
         (["simulate", "-o", "{tmp}/out.h5ad", "--n-obs", "-5"], "n_obs"),
@@ -138,14 +229,14 @@ def test_a_failing_verb_leaves_no_output(capsys, source, calls, tmp_path, monkey
         (["info"], "SOURCE"),
     ],
 )
-def test_bad_input_is_one_line_and_status_2(capsys, source, calls, tmp_path, tokens, message):
+def test_bad_input_is_one_line_and_status_2(capsys, source, verbs, tmp_path, tokens, message):
     (tmp_path / "bad.h5ad").write_bytes(b"not a file of this kind")
     before = sorted(p.name for p in tmp_path.iterdir())
     status, out, err = run(capsys, *(t.format(tmp=tmp_path, **{"in": source}) for t in tokens))
     assert (status, out) == (2, "")
     assert_one_line(err)
     assert message in err
-    assert not calls  # found out before the work, not after
+    assert verbs == ([], [])  # found out before the work, not after
     assert sorted(p.name for p in tmp_path.iterdir()) == before
 
 
@@ -248,21 +339,6 @@ def test_simulated_file_to_domains_with_the_real_verb(capsys, tmp_path):
     assert "domain: smooth, n_domains 3" in run(capsys, "info", out)[1]
 
 
-def test_demo(capsys, tmp_path, monkeypatch):
-    real: Any = spotweave.tl.domains
-    monkeypatch.setattr(spotweave.tl, "domains", lambda adata, k, rng: real(adata, k, method="smooth", rng=rng))
-    status, out, err = run(capsys, "demo", "-o", tmp_path / "demo", "--n-obs", 500)
-    assert (status, err) == (0, "")
-    names = {"before_after.png", "report.html", "tissue.h5ad"}
-    assert {p.name for p in (tmp_path / "demo").iterdir()} == names
-    without, with_space = (float(v) for v in re.findall(r"^(?:without space|spotweave) +([\d.-]+)", out, re.MULTILINE))
-    found = anndata.read_h5ad(tmp_path / "demo" / "tissue.h5ad").obs
-    assert with_space == pytest.approx(spotweave.metrics.ari(found["domain_true"], found["domain"]), abs=1e-3)
-    assert without == pytest.approx(spotweave.metrics.ari(found["domain_true"], found["no_space"]), abs=1e-3)
-    assert with_space > without + 0.1
-    assert (tmp_path / "demo" / "before_after.png").read_bytes().startswith(b"\x89PNG")
-
-
 def test_verbose_logs_to_stderr_and_leaves_the_logger_as_it_was(capsys, source, calls, tmp_path):
     logger = logging.getLogger("spotweave")
     before = (logger.level, list(logger.handlers))
@@ -286,7 +362,7 @@ def test_warnings_of_libraries_do_not_reach_the_user(capsys, source, calls, tmp_
 
 def test_settings_are_literals_where_they_read_as_such():
     given = ["n-hops=3", "weight=0.5", "refine=True", "kind=leiden", "names=['a', 'b']", "text=a=b", "none=None"]
-    assert _settings_of(given) == {
+    assert settings_of(given) == {
         "n_hops": 3,
         "weight": 0.5,
         "refine": True,
@@ -310,11 +386,13 @@ def test_version_and_list_of_commands(capsys):
     assert run(capsys, "--version")[:2] == (0, f"{spotweave.__version__}\n")
     status, out, _ = run(capsys, "--help")
     assert status == 0
-    assert {"demo", "domains", "info", "report", "simulate"} <= set(re.findall(r"^│ (\w+)", out, flags=re.MULTILINE))
+    assert {"demo", "denoise", "domains", "info", "report", "simulate"} <= set(
+        re.findall(r"^│ (\w+)", out, flags=re.MULTILINE)
+    )
     assert run(capsys)[0] == 0
 
 
-@pytest.mark.parametrize("name", ["demo", "domains", "info", "report", "simulate"])
+@pytest.mark.parametrize("name", ["demo", "denoise", "domains", "info", "report", "simulate"])
 def test_every_option_is_explained(name):
     command = getattr(_commands, name)
     documented = re.findall(r"^    (\w+)\n        \S", command.__doc__, flags=re.MULTILINE)

@@ -2,8 +2,9 @@
 
 from ._app import app
 from ._bench_denoise import bench
+from ._denoise import denoise
 from ._domains import domains
 from ._report import info, report
 from ._simulate import demo, simulate
 
-__all__ = ["app", "bench", "demo", "domains", "info", "report", "simulate"]
+__all__ = ["app", "bench", "demo", "denoise", "domains", "info", "report", "simulate"]

@@ -1,17 +1,22 @@
 """The application that commands register with, and what they share."""
 
+from ast import literal_eval
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
+
+from .._check import fail
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 Output = Annotated[Path, Parameter(name=["--output", "-o"])]
 Seed = Annotated[int, Parameter(name=["--rng", "--seed"])]
+Settings = Annotated[list[str] | None, Parameter(negative="")]
 
 app = App(
     name="spotweave",
@@ -58,3 +63,17 @@ def say(line: str) -> None:
 def title_of(source: Path) -> str:
     """Name of a file or folder, as the heading of its report."""
     return source.resolve().name.removesuffix(".h5ad").removesuffix(".zarr")
+
+
+def settings_of(given: Sequence[str]) -> dict[str, Any]:
+    """Turn ``name=value`` into keywords; a value is a Python literal where it reads as one, else text."""
+    settings = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not (equals and name.replace("-", "_").isidentifier()):
+            raise fail("--param name=value", repr(item))
+        try:
+            settings[name.replace("-", "_")] = literal_eval(value)
+        except (ValueError, SyntaxError):
+            settings[name.replace("-", "_")] = value
+    return settings

@@ -1,15 +1,10 @@
 """``spotweave domains``."""
 
 import time
-from ast import literal_eval
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from cyclopts import Parameter
-
-from .._check import fail
-from ._app import AS_IT_IS, Output, Reading, Seed, app, say, title_of
+from ._app import AS_IT_IS, Output, Reading, Seed, Settings, app, say, settings_of, title_of
 
 
 @app.command
@@ -19,7 +14,7 @@ def domains(  # noqa: PLR0913 (options of the command line; all but one have def
     *,
     output: Output,
     n_domains: int | None = None,
-    method: Literal["fusion", "smooth", "rrr"] = "fusion",
+    method: Literal["fusion", "smooth", "rrr", "gmm_vgae"] = "fusion",
     layer: str | None = None,
     use_rep: str | None = None,
     spatial_key: str = "spatial",
@@ -28,7 +23,7 @@ def domains(  # noqa: PLR0913 (options of the command line; all but one have def
     key_added: str = "domain",
     rng: Seed = 0,
     device: str = "auto",
-    param: Annotated[list[str] | None, Parameter(negative="")] = None,
+    param: Settings = None,
     report: Path | None = None,
     truth: str | None = None,
     markers: Path | None = None,
@@ -45,7 +40,7 @@ def domains(  # noqa: PLR0913 (options of the command line; all but one have def
     n_domains
         Number of domains; chosen by stability and held-out likelihood when left out.
     method
-        fusion (trained), or smooth and rrr (closed form).
+        fusion or gmm_vgae (trained), or smooth and rrr (closed form).
     layer
         Layer of the raw counts; "counts" when there, else X.
     use_rep
@@ -96,7 +91,7 @@ def domains(  # noqa: PLR0913 (options of the command line; all but one have def
         key_added=key_added,
         rng=rng,
         device=device,
-        **_settings_of(param or []),
+        **settings_of(param or []),
     )
     seconds = time.perf_counter() - start
     if report is not None or markers is not None:
@@ -113,17 +108,3 @@ def domains(  # noqa: PLR0913 (options of the command line; all but one have def
     say(f"{adata.obs[key_added].nunique()} domains of {adata.n_obs:,} cells by {method} in {seconds:.1f} s -> {output}")
     if result.get("stability") is not None:
         say(f"stability (mean ARI between the fits and their average): {float(result['stability']):.3f}")
-
-
-def _settings_of(given: Sequence[str]) -> dict[str, Any]:
-    """Turn ``name=value`` into keywords; a value is a Python literal where it reads as one, else text."""
-    settings = {}
-    for item in given:
-        name, equals, value = item.partition("=")
-        if not (equals and name.replace("-", "_").isidentifier()):
-            raise fail("--param name=value", repr(item))
-        try:
-            settings[name.replace("-", "_")] = literal_eval(value)
-        except (ValueError, SyntaxError):
-            settings[name.replace("-", "_")] = value
-    return settings

@@ -1,0 +1,60 @@
+import re
+from typing import Any
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+
+import spotweave
+import spotweave.tl
+from spotweave._demo import genes_to_show
+from spotweave.cli import main
+
+
+def test_pictures_scores_and_report(capsys, tmp_path, monkeypatch):
+    domains: Any = spotweave.tl.domains
+    denoise: Any = spotweave.tl.denoise
+    quick = {"method": "factor", "ranks": (5,)}
+    monkeypatch.setattr(spotweave.tl, "domains", lambda adata, k, rng: domains(adata, k, method="smooth", rng=rng))
+    monkeypatch.setattr(spotweave.tl, "denoise", lambda adata, max_steps, rng: denoise(adata, rng=rng, **quick))
+    assert main(["demo", "-o", str(tmp_path / "demo"), "--n-obs", "500"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    names = {"before_after.png", "denoised.png", "report.html", "tissue.h5ad"}
+    assert {p.name for p in (tmp_path / "demo").iterdir()} == names
+    without, with_space = (float(v) for v in re.findall(r"^(?:without space|spotweave) +([\d.-]+)", out, re.MULTILINE))
+    tissue = anndata.read_h5ad(tmp_path / "demo" / "tissue.h5ad")
+    found = tissue.obs
+    assert with_space == pytest.approx(spotweave.metrics.ari(found["domain_true"], found["domain"]), abs=1e-3)
+    assert without == pytest.approx(spotweave.metrics.ari(found["domain_true"], found["no_space"]), abs=1e-3)
+    assert with_space > without + 0.1
+    assert all(
+        (tmp_path / "demo" / f"{name}.png").read_bytes()[:4] == b"\x89PNG" for name in ("before_after", "denoised")
+    )
+    assert '<section id="denoised"' in (tmp_path / "demo" / "report.html").read_text()
+    measured, denoised = (float(v) for v in re.findall(r"^  (?:measured|denoised) +([\d.]+)$", out, re.MULTILINE))
+    assert measured == pytest.approx(mean_correlation(tissue, tissue.X.toarray()), abs=1e-3)
+    assert denoised == pytest.approx(mean_correlation(tissue, tissue.layers["denoised"]), abs=1e-3)
+    assert denoised > measured + 0.1
+
+
+def mean_correlation(tissue, X):
+    """Of log(1 + value at median depth) with that of the true rates, one gene after the other."""
+
+    def logged(values):
+        depth = values.sum(axis=1)
+        return np.log1p(values / depth[:, None] * np.median(depth))
+
+    A, B = (logged(np.asarray(values, dtype=float)) for values in (X, tissue.layers["rate_true"]))
+    vary = np.flatnonzero(tissue.var["module_true"] != "none")
+    return np.mean([np.corrcoef(A[:, j], B[:, j])[0, 1] for j in vary])
+
+
+def test_the_demo_shows_sparse_genes_of_two_kinds():
+    genes = ["everywhere", "flat", "clear", "same kind", "other kind"]
+    adata = anndata.AnnData(np.array([[3, 0, 0, 1, 0], [2, 1, 1, 0, 0], [1, 0, 0, 0, 1]], dtype=np.float32))
+    adata.var_names = genes
+    adata.var["module_true"] = ["domain_1", "none", "domain_1", "domain_2", "gradient_1"]
+    adata.varm["denoised"] = pd.DataFrame({"moran_before": [0.9, 0.0, 0.5, 0.4, 0.3]}, index=genes)
+    assert genes_to_show(adata) == ["clear", "other kind"]
