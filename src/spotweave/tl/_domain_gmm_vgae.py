@@ -31,5 +31,6 @@ def mixture_of_counts(
         raise fail("counts with method='gmm_vgae'", "use_rep, an embedding", "Leave use_rep out.")
     X = sp.vstack([sp.csr_matrix(block, dtype=np.float32) for _, block in prepared.chunks()], format="csr")
     observed = Observed(tissue.P, tissue.W, X, prepared.size)
-    fit = fit_gmm_vgae(observed, params, rng=rng, n_steps=N_STEPS, device=resolve_device(device), progress=progress)
+    n_steps = min(N_STEPS, params.max_steps)
+    fit = fit_gmm_vgae(observed, params, rng=rng, n_steps=n_steps, device=resolve_device(device), progress=progress)
     return fit.responsibility, fit.mean, {"history": {"loss": fit.stopped.loss}}
