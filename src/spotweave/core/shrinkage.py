@@ -28,8 +28,8 @@ class Guard(NamedTuple):
 
     dispersion: np.ndarray
     """Variation of each gene around the model, alpha ``[g]``; 0: follow the model alone."""
-    reach: float
-    """What a neighbour's count is worth beside the cell's own, kappa; 0: neighbours are not looked at."""
+    reach: np.ndarray
+    """What a neighbour's count is worth beside the cell's own, kappa ``[g]``; 0: neighbours are not looked at."""
     gains: np.ndarray
     """Mean gain in held-out log-likelihood of a gene with each of `REACHES`, against none."""
 
@@ -47,7 +47,7 @@ class Evidence(NamedTuple):
     """Sum over the neighbours [b, g]."""
 
 
-def posterior_mean(e: Evidence, dispersion: np.ndarray | float, reach: float) -> np.ndarray:
+def posterior_mean(e: Evidence, dispersion: np.ndarray | float, reach: np.ndarray | float) -> np.ndarray:
     r"""Expected count given the model's mean and the counts in and around the cell.
 
     The rate of a gene in a cell is :math:`\mu u` with :math:`u \sim \mathrm{Gamma}(1/\alpha, 1/\alpha)`, so that counts
@@ -66,7 +66,7 @@ def posterior_mean(e: Evidence, dispersion: np.ndarray | float, reach: float) ->
     dispersion
         :math:`\alpha`, one or ``[g]``.
     reach
-        :math:`\kappa`.
+        :math:`\kappa`, one or ``[g]``.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def posterior_mean(e: Evidence, dispersion: np.ndarray | float, reach: float) ->
     return e.mean * (1 + dispersion * count) / (1 + dispersion * mean)
 
 
-def posterior_variance(e: Evidence, dispersion: np.ndarray | float, reach: float) -> np.ndarray:
+def posterior_variance(e: Evidence, dispersion: np.ndarray | float, reach: np.ndarray | float) -> np.ndarray:
     r"""Variance of the rate under the same model, :math:`\mu^2 \alpha (1 + \alpha \tilde x) / (1 + \alpha \tilde\mu)^2`.
 
     Tildes are the sums over the cell and :math:`\kappa` times its neighbours; arguments as in `posterior_mean`.
@@ -85,7 +85,7 @@ def posterior_variance(e: Evidence, dispersion: np.ndarray | float, reach: float
     return e.mean**2 * dispersion * (1 + dispersion * count) / (1 + dispersion * mean) ** 2
 
 
-def weights(e: Evidence, dispersion: np.ndarray | float, reach: float) -> np.ndarray:
+def weights(e: Evidence, dispersion: np.ndarray | float, reach: np.ndarray | float) -> np.ndarray:
     """Shares of the model, the neighbours and the cell's own count in `posterior_mean`, ``[3, b, g]``, sum 1."""
     total = 1 + dispersion * _pooled(e, reach)[1]
     return np.stack([1 / total, dispersion * reach * e.mean_around / total, dispersion * e.mean / total])
@@ -117,7 +117,8 @@ def fit_guard(
     ratio: float,
     W: sp.csr_matrix,
     *,
-    rng: np.random.Generator,
+    rows: np.ndarray,
+    flat: np.ndarray | None = None,
 ) -> Guard:
     r"""Choose :math:`\alpha` of each gene and :math:`\kappa` by the likelihood of held-out molecules.
 
@@ -125,7 +126,7 @@ def fit_guard(
     few of them to choose for itself, so the candidates get a prior that is estimated from all genes (nonparametric
     maximum likelihood over the grid, by EM: Kiefer and Wolfowitz 1956; Koenker and Mizera 2014), and :math:`\alpha` is
     such that the weight of the own count at the gene's mean is the posterior mean of that weight. One :math:`\kappa`
-    serves all genes, and neighbours are used only when the gain is `N_ERRORS` standard errors above zero over genes.
+    serves all genes with a pattern, and only when the gain is `N_ERRORS` standard errors above zero over genes.
 
     Parameters
     ----------
@@ -139,15 +140,17 @@ def fit_guard(
         Expected held-out molecules for one in `X`.
     W
         Graph ``[n, n]``; without edges, neighbours are not considered.
-    rng
-        Draws the cells that the choice is made on.
+    rows
+        Cells that the choice is made on, see `chosen_rows`.
+    flat
+        Genes without a pattern ``[g]``, bool: their neighbours say nothing.
 
     Returns
     -------
-    Dispersion of each gene and the reach.
+    Dispersion and reach of each gene.
     """
-    n, g = X.shape
-    rows = np.arange(n) if n <= MAX_ROWS else np.sort(rng.choice(n, MAX_ROWS, replace=False))
+    g = X.shape[1]
+    flat = np.zeros(g, bool) if flat is None else flat
     reaches = REACHES if W.nnz else REACHES[:1]
     L = np.zeros((len(reaches), len(DISPERSIONS), g))
     mean, seen = np.zeros((len(reaches), g)), np.zeros(g)
@@ -158,12 +161,19 @@ def fit_guard(
         for k, reach in enumerate(reaches):
             mean[k, genes] = _pooled(e, reach)[1].mean(axis=0)
             for a, alpha in enumerate(DISPERSIONS):
-                L[k, a, genes] = _log_likelihood(target, posterior_mean(e, alpha, reach) * ratio)
-    fits = [_shared_prior(L[k][:, seen > 0]) for k in range(len(reaches))]
-    gains = np.array([(fit[1] - fits[0][1]).mean() if (seen > 0).any() else 0.0 for fit in fits])
+                L[k, a, genes] = poisson_log_likelihood(target, posterior_mean(e, alpha, reach) * ratio)
+    told = (seen > 0) & ~flat
+    fits = [shared_prior(L[k][:, told]) for k in range(len(reaches))]
+    gains = np.array([(fit[1] - fits[0][1]).mean() if told.any() else 0.0 for fit in fits])
     chosen = _significant(fits, gains)
-    prior = fits[chosen][0]
-    return Guard(_dispersion(L[chosen], prior, mean[chosen]), float(reaches[chosen]), gains)
+    dispersion = _dispersion(L[chosen], fits[chosen][0], mean[chosen])
+    plain = _dispersion(L[0], shared_prior(L[0][:, (seen > 0) & flat])[0], mean[0])
+    return Guard(np.where(flat, plain, dispersion), np.where(flat, 0.0, reaches[chosen]), gains)
+
+
+def chosen_rows(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Indices of at most `MAX_ROWS` random cells, sorted."""
+    return np.arange(n) if n <= MAX_ROWS else np.sort(rng.choice(n, MAX_ROWS, replace=False))
 
 
 def _around(W: sp.csr_matrix, values: np.ndarray) -> np.ndarray:
@@ -171,19 +181,19 @@ def _around(W: sp.csr_matrix, values: np.ndarray) -> np.ndarray:
     return W.astype(np.float32) @ values if W.nnz else np.zeros((W.shape[0], values.shape[1]), np.float32)
 
 
-def _pooled(e: Evidence, reach: float) -> tuple[np.ndarray, np.ndarray]:
-    if reach == 0:
+def _pooled(e: Evidence, reach: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+    if not np.any(reach):
         return e.counts, e.mean
     return e.counts + reach * e.counts_around, e.mean + reach * e.mean_around
 
 
-def _log_likelihood(target: sp.coo_matrix, mean: np.ndarray) -> np.ndarray:
+def poisson_log_likelihood(target: sp.coo_matrix, mean: np.ndarray) -> np.ndarray:
     """Poisson log-likelihood of each gene, less what depends on the counts alone."""
     seen = target.data * np.log(np.maximum(mean[target.row, target.col], 1e-12))
     return np.bincount(target.col, seen, minlength=mean.shape[1]) - mean.sum(axis=0, dtype=np.float64)
 
 
-def _shared_prior(L: np.ndarray, n_steps: int = 200) -> tuple[np.ndarray, np.ndarray]:
+def shared_prior(L: np.ndarray, n_steps: int = 200) -> tuple[np.ndarray, np.ndarray]:
     """Prior of the candidates ``[a]`` from log-likelihoods ``[a, g]``, and each gene's log-evidence under it."""
     prior = np.full(len(L), 1 / len(L))
     if not L.shape[1]:
