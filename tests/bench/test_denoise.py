@@ -86,7 +86,7 @@ def test_commands_pass_their_options(capsys, monkeypatch, tmp_path):
     runs = {name: options.pop("running") for name, (_, options) in seen.items()}
     assert seen == {
         "denoise": (("a", "b"), {"splits": 2, "seeds": 4, "splitting": "nb"}),
-        "denoise_false": (("false", "main"), {"permutations": 3}),
+        "denoise_false": (("false", "main"), {"permutations": 3, "null": "spots"}),
         "denoise_scaling": (([300, 1000], "ours"), {"repeats": 1}),
     }
     assert {(name, run.threads, run.fast) for name, run in runs.items()} == {
@@ -105,6 +105,7 @@ def test_commands_pass_their_options(capsys, monkeypatch, tmp_path):
         (["denoise", "--seeds", "101"], "`seeds`"),
         (["denoise", "--splitting", "half"], "`splitting` out of"),
         (["denoise-false", "--permutations", "0"], "`permutations`"),
+        (["denoise-false", "--null", "cells"], "`null` out of"),
         (["denoise-scaling", "--sizes", "9"], "`sizes`"),
         (["denoise", "--methods", "magic"], "SPOTWEAVE_PEER_MAGIC is not set"),
     ],

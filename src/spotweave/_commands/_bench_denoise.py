@@ -51,10 +51,11 @@ def denoise_false(
     sets: str = "false",
     methods: str = "main",
     permutations: int = 5,
+    null: str = "spots",
     fast: Annotated[bool, Parameter(negative="")] = False,
     options: Options = AS_USUAL,
 ) -> None:
-    """Count the patterns that denoisers find on permuted spots; write denoise_false.csv and denoise_false.md.
+    """Count the patterns that denoisers find where there are none; write denoise_false.md and its table.
 
     Parameters
     ----------
@@ -63,13 +64,15 @@ def denoise_false(
     methods
         Names with commas between, or main, trivial, ours, peers, ablations, all.
     permutations
-        How many permutations.
+        How many permutations, or draws of noise.
+    null
+        spots: cells are permuted. genes: a fifth of the genes is noise among real ones.
     fast
         One process for all runs of a data set and method.
     """
     from .. import bench as library
 
-    library.denoise_false(sets, methods, permutations=permutations, running=options.running(fast=fast))
+    library.denoise_false(sets, methods, permutations=permutations, null=null, running=options.running(fast=fast))
     say(str(options.output / "denoise_false.md"))
 
 

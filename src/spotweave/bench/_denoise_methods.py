@@ -14,7 +14,11 @@ TRIVIAL: dict[str, Settings] = {
     "pca-5": {"rival": "pca", "n_components": 5},
     "pca-15": {"rival": "pca", "n_components": 15},
 }
-OURS: dict[str, Settings] = {"factor": {"method": "factor"}, "gmm_vgae": {"method": "gmm_vgae"}}
+OURS: dict[str, Settings] = {
+    "factor": {"method": "factor"},
+    "gmm_vgae": {"method": "gmm_vgae"},
+    "gmm_vgae-strict": {"method": "gmm_vgae", "strict": True},
+}
 PEERS: dict[str, Settings] = {"magic": {"peer": "magic"}, "scvi": {"peer": "scvi"}}
 ABLATIONS: dict[str, Settings] = {
     "factor-no-guard": {"method": "factor", "guard": False},
