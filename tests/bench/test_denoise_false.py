@@ -10,7 +10,6 @@ from spotweave.bench._denoise_methods import METHODS
 from spotweave.core.autocorrelation import morans_i
 from spotweave.core.graph import knn
 
-
 EMPTY = pd.DataFrame(columns=["dataset", "method", "seed", "called", "error"])
 
 
