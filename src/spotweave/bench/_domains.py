@@ -33,6 +33,8 @@ def warm(settings: Mapping[str, Any]) -> None:
     needed = ["anndata", "spotweave.io", "spotweave.metrics", "spotweave.tl"]
     if settings.get("method") == "fusion" and settings.get("n_networks") != 0:
         needed += ["spotweave.core.train", "spotweave.models.fusion"]
+    if settings.get("method") == "gmm_vgae":
+        needed += ["spotweave.models.gmm_vgae_fit"]
     for module in needed:
         import_module(module)
 

@@ -7,6 +7,7 @@ METHODS: dict[str, Mapping[str, Any]] = {
     "smooth": {"method": "smooth"},
     "rrr": {"method": "rrr"},
     "fusion": {"method": "fusion"},
+    "gmm_vgae": {"method": "gmm_vgae"},
     # what single parts are worth
     "smooth-vote": {"method": "smooth", "refine": True},
     "no-space": {"method": "smooth", "n_hops": 0},
