@@ -111,7 +111,17 @@ def denoisings(monkeypatch):
 def test_denoise_passes_every_option_and_writes(capsys, source, denoisings, tmp_path):
     out = tmp_path / "out.h5ad"
     options = ["--method", "factor", "--genes", "gene1, gene2", "--sd", "--layer", "counts", "--library-key", "slide"]
-    options += ["--graph-key", "grid", "--no-use-graph", "--no-guard", "--key-added", "mine", "--device", "cpu"]
+    options += [
+        "--graph-key",
+        "grid",
+        "--no-use-graph",
+        "--no-guard",
+        "--strict",
+        "--key-added",
+        "mine",
+        "--device",
+        "cpu",
+    ]
     status, stdout, stderr = run(capsys, "denoise", source, "-o", out, *options, "--seed", 4, "--param", "max-rows=100")
     assert (status, stderr) == (0, "")
     assert denoisings == [
@@ -125,6 +135,7 @@ def test_denoise_passes_every_option_and_writes(capsys, source, denoisings, tmp_
             "graph_key": "grid",
             "use_graph": False,
             "guard": False,
+            "strict": True,
             "key_added": "mine",
             "rng": 4,
             "device": "cpu",

@@ -17,7 +17,7 @@ def test_pictures_scores_and_report(capsys, tmp_path, monkeypatch):
     denoise: Any = spotweave.tl.denoise
     quick = {"method": "factor", "ranks": (5,)}
     monkeypatch.setattr(spotweave.tl, "domains", lambda adata, k, rng: domains(adata, k, method="smooth", rng=rng))
-    monkeypatch.setattr(spotweave.tl, "denoise", lambda adata, max_steps, rng: denoise(adata, rng=rng, **quick))
+    monkeypatch.setattr(spotweave.tl, "denoise", lambda adata, rng, **_: denoise(adata, rng=rng, **quick))
     assert main(["demo", "-o", str(tmp_path / "demo"), "--n-obs", "500"]) == 0
     out, err = capsys.readouterr()
     assert err == ""

@@ -35,7 +35,7 @@ VERBS: dict[str, Verb] = {
     "tl.domains rrr": (tl.domains, {"n_domains": 3, "method": "rrr"}),
     "tl.domains gmm_vgae": (tl.domains, {"n_domains": 3, "method": "gmm_vgae", "max_steps": 6, **SMALL}),
     "tl.denoise gmm_vgae": (tl.denoise, {"library_key": "slice", "sd": True, "max_steps": 6, **SMALL}),
-    "tl.denoise factor": (tl.denoise, {"method": "factor", "library_key": "slice", "ranks": (1, 2)}),
+    "tl.denoise factor": (tl.denoise, {"method": "factor", "library_key": "slice", "ranks": (1, 2), "strict": True}),
     "tl.denoise genes": (tl.denoise, {"method": "factor", "genes": ["gene_03", "gene_07"], "ranks": (1,), "sd": True}),
 }
 RETURNING = {"domain_markers"}  # returns a table, writes nothing

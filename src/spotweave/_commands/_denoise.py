@@ -23,6 +23,7 @@ def denoise(  # noqa: PLR0913 (options of the command line; all but one have def
     graph_key: str | None = None,
     use_graph: bool | None = None,
     guard: bool = True,
+    strict: bool = False,
     key_added: str = "denoised",
     rng: Seed = 0,
     device: str = "auto",
@@ -55,6 +56,8 @@ def denoise(  # noqa: PLR0913 (options of the command line; all but one have def
         Let estimates use neighbours or not; decided by the data when left out.
     guard
         Weigh the model against the counts, gene by gene; without it the model alone.
+    strict
+        Give a gene a pattern only where its own held-out counts support one.
     key_added
         Name of the result in layers (with genes: obsm), varm and uns.
     rng
@@ -82,6 +85,7 @@ def denoise(  # noqa: PLR0913 (options of the command line; all but one have def
         graph_key=graph_key,
         use_graph=use_graph,
         guard=guard,
+        strict=strict,
         key_added=key_added,
         rng=rng,
         device=device,
