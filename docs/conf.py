@@ -46,6 +46,9 @@ RESULTS = {
     "ablations": "spotweave bench domains --sets all --methods all --seeds 3 -o FOLDER",
     "section": "spotweave bench section",
     "scaling": "spotweave bench scaling",
+    "denoise": "spotweave bench denoise",
+    "denoise_false": "spotweave bench denoise-false",
+    "denoise_scaling": "spotweave bench denoise-scaling",
 }
 
 
@@ -55,7 +58,8 @@ def collect_results(here: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, command in RESULTS.items():
         source = here.parent / "benchmarks" / "results" / f"{name}.md"
-        text = source.read_text() if source.exists() else f"# {name.capitalize()}\n\nNot measured yet: `{command}`.\n"
+        absent = f"# {name.replace('_', ' ').capitalize()}\n\nNot measured yet: `{command}`.\n"
+        text = source.read_text() if source.exists() else absent
         (folder / f"{name}.md").write_text(text)
 
 

@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import scanpy as sc
 from PIL import Image
@@ -17,7 +18,7 @@ SMALL_TEXT, MUTED = 10, "#666666"
 
 def simulated():
     """Tissue of which neither is easy: bands of unequal width, cell types mixed in each of them."""
-    return sw.datasets.simulate_tissue(3_000, n_genes=800, n_domains=N_DOMAINS, layout="layers", rng=0)
+    return sw.datasets.simulate_tissue(3_000, n_genes=800, n_domains=N_DOMAINS, layout="layers", rates=True, rng=0)
 
 
 def without_space(adata):
@@ -59,6 +60,22 @@ def draw_curve():
     save(figure, FOLDER / "curve.png")
 
 
+def draw_denoised():
+    """One gene of one domain, seen in a third of the spots: measured, denoised, true rate, at median depth."""
+    adata = simulated()
+    sw.tl.denoise(adata)
+    place = adata.var_names.get_loc("gene_435")
+    matrices = (adata.X.toarray(), adata.layers["denoised"], adata.layers["rate_true"])
+    for name, values in zip(("measured", "denoised", "true rate"), matrices, strict=True):
+        depth = values.sum(axis=1)
+        adata.obs[name] = np.log1p(values[:, place] / depth * np.median(depth))
+    figure = sw.pl.spatial(adata, ["measured", "denoised", "true rate"], legend=False, ncols=3)
+    for ax, name in zip(figure.axes[:2], ("measured", "denoised"), strict=True):
+        note = f"correlation with the true rate {adata.obs[name].corr(adata.obs['true rate']):.2f}"
+        ax.text(0.5, -0.02, note, transform=ax.transAxes, ha="center", va="top", fontsize=SMALL_TEXT, color=MUTED)
+    save(figure, FOLDER / "denoised.png")
+
+
 def save(figure, path):
     """Write a small PNG: 128 colours are enough for flat areas and grey text."""
     buffer = io.BytesIO()
@@ -71,3 +88,4 @@ if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     draw_domains()
     draw_curve()
+    draw_denoised()
