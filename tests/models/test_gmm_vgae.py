@@ -120,7 +120,7 @@ def test_every_parameter_learns(rng, likelihood):
     batch = Rows(torch.randn(12, 15), x, x.sum(1), torch.randn(12, 15))
     terms = model.loss(batch)
     assert set(terms) == {"counts", "divergence", "loadings", "edges"}
-    sum(terms.values()).backward()
+    torch.stack(list(terms.values())).sum().backward()
     idle = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0}
     assert idle == ({"log_dispersion"} if likelihood == "poisson" else set())
 
