@@ -63,8 +63,8 @@ def fit_flatness(
     """Choose how much of the model's pattern each gene gets, by the likelihood of held-out molecules.
 
     The candidates' prior is shared by all genes and estimated from them (`core.shrinkage.shared_prior`). A gene whose
-    posterior probability of no pattern is above one half gets none, the others the posterior mean. This predicts best,
-    and gives genes with few counts the benefit of the doubt; `strict` gives a pattern only where the gene's own
+    posterior probability of no pattern is above one half gets none, the others the posterior mean. This gives genes
+    with few counts the benefit of the doubt; `strict` gives a pattern only where the gene's own
     held-out counts support it at the 5 % level.
 
     Parameters

@@ -94,8 +94,8 @@ def denoise(  # noqa: PLR0913  (keyword-only options of one verb)
         False: the model alone.
     strict
         Give a gene a pattern only where its own held-out counts support one at the 5 % level; else it keeps depth times
-        gene share and its own counts. Off, the guard predicts best, and weakly measured genes get the benefit of the
-        doubt: look at ``pattern_gain``.
+        gene share and its own counts. Off, weakly measured genes get the benefit of the doubt, and one without any
+        pattern may show a faint copy of the tissue's: look at ``pattern_gain`` before you believe a map.
     key_added
         Where the results go.
     table_key
