@@ -11,6 +11,7 @@ from spotweave.core.expression import (
     gene_moments,
     overdispersion,
     principal_components,
+    project,
     project_halves,
 )
 from spotweave.core.splitting import thin
@@ -153,6 +154,25 @@ def test_number_of_components_is_cut_to_what_there_is(counts, rng):
 def test_no_counts_is_an_error(rng):
     with pytest.raises(InputError, match="at least one cell with counts"):
         principal_components(chunked(np.zeros((4, 3)), 2), np.zeros(4), 2, rng=rng)
+
+
+@pytest.mark.parametrize("size", [1, 10, 100])
+def test_counts_of_the_components_are_projected_onto_their_own_scores(counts, size, rng):
+    depth = counts.sum(axis=1) + np.arange(47)  # genes that are not among these count too
+    c = principal_components(chunked(counts, 47), depth, 5, rng=rng)
+    np.testing.assert_allclose(project(chunked(sp.csr_matrix(counts), size), depth, c), c.scores, atol=1e-5)
+
+
+def test_other_counts_are_projected_with_the_scale_of_the_components(counts, rng):
+    depth = counts.sum(axis=1)
+    c = principal_components(chunked(counts, 47), depth, 5, rng=rng)
+    other = rng.poisson(2.0, (9, 23))
+    other[4] = 0
+    size = other.sum(axis=1)
+    Y = np.minimum(np.log1p(other * c.target / np.maximum(size, 1)[:, None]) / c.scale, MAX_SCALED)
+    found = project(chunked(other, 4), size, c)
+    np.testing.assert_allclose(found, (Y - c.mean) @ c.loadings, atol=1e-4)
+    assert found.dtype == np.float32
 
 
 def test_halves_lie_on_the_same_components_and_average_to_the_whole(rng):
