@@ -165,7 +165,7 @@ def denoise(  # noqa: PLR0913  (keyword-only options of one verb)
         found = expected_counts(fit, X, space, weigh, chosen, sd=sd, rng=generator)
     used_params = run_params(
         method=method,
-        genes=None if genes is None else list(genes),
+        genes=None if genes is None else [genes] if isinstance(genes, str) else list(genes),
         sd=sd,
         layer=layer,
         spatial_key=spatial_key,

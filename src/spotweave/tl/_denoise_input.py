@@ -40,8 +40,7 @@ def chosen_genes(adata: "AnnData", genes: Sequence[str] | None) -> np.ndarray:
     """Return indices of the genes to estimate, in the order of the table."""
     if genes is None:
         return np.arange(adata.n_vars)
-    if isinstance(genes, str):
-        genes = [genes]
+    genes = [genes] if isinstance(genes, str) else list(genes)
     unknown = sorted(set(genes) - set(adata.var_names))
     if unknown or not genes:
         raise fail("genes out of adata.var_names", listing(unknown) if unknown else "no gene")

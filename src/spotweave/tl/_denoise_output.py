@@ -93,3 +93,5 @@ def write_result(adata: "AnnData", done: Denoised, chosen: np.ndarray, key: str,
         del getattr(adata, other)[stale]
     if done.sd is None and keys.deviation(key) in getattr(adata, slot):
         del getattr(adata, slot)[keys.deviation(key)]
+    if done.probability is None and keys.probability(method) in adata.obsm:
+        del adata.obsm[keys.probability(method)]
