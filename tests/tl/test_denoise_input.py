@@ -180,12 +180,17 @@ def zeros(a):
     a.X = sp.csr_matrix(a.shape, dtype=np.float32)
 
 
+def stored_zeros(a):
+    a.X.data[:] = 0
+
+
 BAD: dict[str, Any] = {
     "no coordinates": (without_coordinates, {}, r"obsm\['spatial'\].*spatial_key"),
     "negative": (negative, {}, "non-negative counts.*-2"),
     "not whole": (halves, {}, "whole-number counts"),
     "NaN in counts": (nan_counts, {}, "finite counts.*NaN"),
     "all zeros": (zeros, {}, "at least one cell with counts.*none"),
+    "all stored zeros": (stored_zeros, {}, "at least one cell with counts.*none"),
     "unknown gene": (nothing, {"genes": ["gene_03", "nope"]}, r"var_names.*nope"),
     "no genes": (nothing, {"genes": []}, "var_names.*no gene"),
     "no genes in an array": (nothing, {"genes": np.array([], str)}, "var_names.*no gene"),
