@@ -116,7 +116,7 @@ def fit_gmm_vgae(
             if params.prior == "mixture":
                 model.start_mixture(*_mixture(model, inputs[rows], params.n_components, rng, device))
         every = int(np.clip(len(rows) // stream.batch_size, 25, 200))
-        stop = Stop(n_steps or params.max_steps, every, params.patience)
+        stop = Stop(params.max_steps if n_steps is None else n_steps, every, params.patience)
         validate = None if held_out is None else _validator(model, inputs, observed.size, held_out, rng, device)
         stopped = fit_until(model, stream.epoch, stop, validate=validate, **common)  # type: ignore[arg-type]
         return _result(model, inputs, stopped, device)

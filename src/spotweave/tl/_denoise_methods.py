@@ -139,7 +139,7 @@ def gmm_vgae(
         model = None
     else:
         P, model = project(row_blocks(counts.X[:, read]), size, components), first.model
-        n_steps = round(params.refit * n_steps)
+        n_steps = max(1, round(params.refit * n_steps))
     everything = Observed(P, W, counts.X[:, panel], size)
     last = fit_gmm_vgae(everything, params.network, start=model, n_steps=n_steps, **settings)
     means = _Decoder(last, panel, counts.X, size, rng)
