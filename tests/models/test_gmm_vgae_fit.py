@@ -211,6 +211,25 @@ def test_training_goes_on_from_a_model(tissue, fit):
     assert on.model.mixture
 
 
+def test_one_step_more_moves_the_loadings_little(tissue, fit):
+    state = {key: value.clone() for key, value in fit.model.state_dict().items()}
+    more = fitted(tissue.observed, LONGER, start=fit.model, n_steps=1)
+    fit.model.load_state_dict(state)
+    fit.model.n_steps -= 1
+    assert 0 < np.abs(more.loadings - fit.loadings).max() < 0.01
+
+
+def test_edges_bring_neighbours_together(tissue):
+    rows, columns = tissue.observed.W.nonzero()
+
+    def contrast(weight):
+        z = fitted(tissue.observed, replace(QUICK, weight_edges=weight), seed=3, n_steps=100).mean
+        cosine = lambda a, b: ((a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).mean()
+        return cosine(z[rows], z[columns]) - cosine(z[rows], z[np.roll(columns, 997)])
+
+    assert 1 - contrast(20.0) < 0.75 * (1 - contrast(0.0))
+
+
 def test_rows_without_counts(tissue, fit):
     assert tissue.observed.size[11] == 0
     assert np.isfinite(fit.mean[11]).all()
