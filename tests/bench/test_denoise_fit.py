@@ -87,4 +87,9 @@ def test_why_another_python_cannot_be_run(peer, monkeypatch):
 def test_methods():
     assert set(GROUPS["main"]) | set(ABLATIONS) == set(METHODS)
     assert all((peers.SCRIPTS / f"{METHODS[name]['peer']}.py").is_file() for name in GROUPS["peers"])
-    assert [name for name in GROUPS["main"] if repeated(METHODS[name])] == ["factor", "gmm_vgae", "gmm_vgae-strict", "scvi"]
+    assert [name for name in GROUPS["main"] if repeated(METHODS[name])] == [
+        "factor",
+        "gmm_vgae",
+        "gmm_vgae-strict",
+        "scvi",
+    ]
