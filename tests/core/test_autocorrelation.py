@@ -8,8 +8,8 @@ import scipy.sparse as sp
 from scipy import stats
 
 from spotweave import InputError
-from spotweave.core import autocorrelation
-from spotweave.core.autocorrelation import MoranResult, morans_i
+from spotweave.core.autocorrelation import MoranResult, autocorrelations, morans_i
+from spotweave.core.geary import GearyResult, gearys_c
 from spotweave.core.graph import knn
 
 
@@ -62,17 +62,15 @@ def assert_same(found, expected):
         np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-9, err_msg=name)
 
 
-def test_sparse_is_dense_in_any_row_chunks(rng, values, monkeypatch):
-    W = random_weights(rng, 37)
-    dense = morans_i(values, W)
-    untidy = sp.csr_matrix(values)
-    untidy = sp.csr_matrix(  # every count in two parts
-        (np.repeat(untidy.data / 2, 2), np.repeat(untidy.indices, 2), untidy.indptr * 2), shape=(37, 5)
-    )
-    for most, X in ((1, values), (40, values), (10**6, values), (40, untidy)):
-        monkeypatch.setattr(autocorrelation, "MOST_PRODUCTS", most)
-        assert_same(morans_i(X if X is untidy else sp.csr_matrix(X), W), dense)
-    assert untidy.nnz == 2 * (values > 0).sum(), "the caller's matrix stays as it is"
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_matrix])
+def test_both_at_once_are_each_alone(rng, values, kind):
+    X, W = kind(values), random_weights(rng, 37)
+    moran, geary = autocorrelations(X, W)
+    assert isinstance(moran, MoranResult)
+    assert isinstance(geary, GearyResult)
+    for found, expected in ((moran, morans_i(X, W)), (geary, gearys_c(X, W))):
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sp.csr_matrix])
