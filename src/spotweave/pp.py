@@ -1,4 +1,4 @@
-"""Counts -> checked counts, normalised expression, chosen genes."""
+"""Counts -> checked counts, normalised expression, chosen genes, pictures of genes."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -8,6 +8,7 @@ import scipy.sparse as sp
 
 from . import _keys as keys
 from ._check import check_range, fail, listing
+from ._gene_images import GeneImages, gene_images
 from ._table import get_counts, get_table, load, params, row_chunks, write
 from .core.expression import Chunks, Components, GeneMoments, gene_moments, overdispersion, principal_components
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-__all__ = ["counts", "normalize", "select_genes"]
+__all__ = ["GeneImages", "counts", "gene_images", "normalize", "select_genes"]
 
 
 def counts(adata: "AnnData", *, layer: str | None = None, table_key: str = "table", copy: bool = False) -> Any:

@@ -49,7 +49,7 @@ HEAVY = {
 }
 
 
-PRIVATE = {"_report": "report", "_commands": "cli", "_demo": "cli", "_info": "cli"}  # parts of a layer beside it
+PRIVATE = {"_report": "report", "_commands": "cli", "_demo": "cli", "_info": "cli", "_gene_images": "pp"}  # parts
 
 
 def layer_of(path: Path) -> str:

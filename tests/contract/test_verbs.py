@@ -38,7 +38,7 @@ VERBS: dict[str, Verb] = {
     "tl.denoise factor": (tl.denoise, {"method": "factor", "library_key": "slice", "ranks": (1, 2), "strict": True}),
     "tl.denoise genes": (tl.denoise, {"method": "factor", "genes": ["gene_03", "gene_07"], "ranks": (1,), "sd": True}),
 }
-RETURNING = {"domain_markers"}  # returns a table, writes nothing
+RETURNING = {"domain_markers", "gene_images"}  # return a result, write nothing
 SLOTS = ("obs", "var", "obsm", "varm", "obsp", "layers", "uns")
 
 every_verb = pytest.mark.parametrize(("verb", "options"), VERBS.values(), ids=VERBS)
