@@ -55,7 +55,7 @@ def test_simulated_file_is_made_once_and_anew_when_anything_changes(tmp_path, mo
     assert dataset.source.locate(tmp_path, tmp_path).stat().st_mtime_ns == written
     other = simulated("s", n_obs=61, n_genes=30, n_domains=3, resolution="cell", rng=5)
     assert other.source.locate(tmp_path, tmp_path) != path
-    monkeypatch.setattr("spotweave.bench._source._simulator", lambda: b"changed")
+    monkeypatch.setattr("spotweave.bench._source.simulator_code", lambda: b"changed")
     assert dataset.source.locate(tmp_path, tmp_path) != path
 
 

@@ -1,10 +1,11 @@
 """Commands, one for each verb. Heavy imports happen inside them, so that help is instant."""
 
 from ._app import app
-from ._bench_denoise import bench
+from ._bench_genes import bench
 from ._denoise import denoise
 from ._domains import domains
 from ._report import info, report
 from ._simulate import demo, simulate
+from ._spatial_genes import spatial_genes
 
-__all__ = ["app", "bench", "demo", "denoise", "domains", "info", "report", "simulate"]
+__all__ = ["app", "bench", "demo", "denoise", "domains", "info", "report", "simulate", "spatial_genes"]

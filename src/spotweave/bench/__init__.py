@@ -4,6 +4,7 @@ from ._denoise import denoise
 from ._denoise_false import denoise_false
 from ._denoise_scaling import denoise_scaling
 from ._domains import domains
+from ._genes_test import genes_test
 from ._runner import Running, run_task
 from ._scaling import scaling
 from ._section import section
@@ -16,6 +17,7 @@ __all__ = [
     "denoise_false",
     "denoise_scaling",
     "domains",
+    "genes_test",
     "run_task",
     "scaling",
     "section",

@@ -1,7 +1,7 @@
 """Denoising judged by molecules that were held out: the task, and its summary."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -111,9 +111,9 @@ def run_numbers(splits: int, repeats: int) -> list[int]:
     return [STRIDE * split + repeat for split in range(splits) for repeat in range(repeats)]
 
 
-def runnable(methods: Mapping[str, Any]) -> dict[str, Any]:
-    """Drop methods of other packages that cannot be run here, with a warning; none left is an error."""
-    reasons = {name: missing(settings["peer"]) for name, settings in methods.items() if "peer" in settings}
+def runnable(methods: Mapping[str, Any], lacking: Callable[[str], str | None] = missing) -> dict[str, Any]:
+    """Drop methods of other packages that are `lacking` here (why, or None), with a warning; none left is an error."""
+    reasons = {name: lacking(settings["peer"]) for name, settings in methods.items() if "peer" in settings}
     kept = {name: settings for name, settings in methods.items() if not reasons.get(name)}
     if not kept:
         raise fail("a method that can be run", "; ".join(reason for reason in reasons.values() if reason))

@@ -54,7 +54,7 @@ class SimulatedFile:
         Its name tells the arguments and the simulator's code, so that a changed simulator is not mistaken for the old.
         """
         text = json.dumps({**self.options, "rates": self.rates}, sort_keys=True).encode()
-        path = cache / f"{hashlib.sha256(text + _simulator()).hexdigest()[:16]}.h5ad"
+        path = cache / f"{hashlib.sha256(text + simulator_code()).hexdigest()[:16]}.h5ad"
         if not path.exists():
             self._simulate(path)
         return path
@@ -69,7 +69,7 @@ class SimulatedFile:
             simulate_to_disk(path, **self.options)
 
 
-def _simulator() -> bytes:
-    """Code of the simulator."""
+def simulator_code() -> bytes:
+    """Code of the simulators."""
     folder = Path(__file__).parents[1] / "datasets"
     return b"".join(file.read_bytes() for file in sorted(folder.glob("*.py")))
