@@ -59,7 +59,7 @@ def peer(monkeypatch, tmp_path):
     """A test in a file that is named like a package which it imports, as those of ours are."""
 
     def make(body, warm="pass"):
-        code = f"import statistics, time\nassert hasattr(statistics, 'median')\ndef warm():\n    {warm}\n"
+        code = f"import statistics, time\nassert hasattr(statistics, 'median')\ndone = []\ndef warm():\n    {warm}\n"
         code += f"def test_genes(X, xy, seed):\n    {body}\n"
         (tmp_path / "statistics.py").write_text(code)
         (tmp_path / "_main.py").write_text((fit.SCRIPTS / "_main.py").read_text())
@@ -72,7 +72,9 @@ def peer(monkeypatch, tmp_path):
 
 
 def test_another_python_is_given_counts_and_gives_p_values_in_full(peer, tissue):
-    settings = peer("return [X.sum(axis=0).A1 * 1e-200, xy[:5, 1] * seed]", warm="time.sleep(0.3)")
+    settings = peer(
+        "return done and [X.sum(axis=0).A1 * 1e-200, xy[:5, 1] * seed]", warm="time.sleep(0.3), done.append(1)"
+    )
     found = run_test(tissue, settings, 3)
     np.testing.assert_allclose(found.pvalue, tissue.X.toarray().sum(axis=0) * 1e-200)
     np.testing.assert_allclose(found.statistic, tissue.xy[:5, 1] * 3)

@@ -8,7 +8,6 @@ from scipy.stats import cauchy, chi2
 
 QUANTILES = (0.2, 0.4, 0.6, 0.8, 1.0)  # of absolute centred coordinates: the scales of the paper
 SMALLEST = 1e-300  # p value: below it 1 / p is not a number
-EXACT = 1e-15  # p value below which cot(pi p) is 1 / (pi p) to all digits
 GREATEST = 1 - 1e-9
 
 
@@ -58,9 +57,7 @@ def sparkx(X: sp.csr_matrix, xy: np.ndarray) -> SparkXResult:
 
 def combined(pvalues: np.ndarray) -> np.ndarray:
     r"""Combine p values ``[k, g]`` by Cauchy's distribution, equal weights: the tail at :math:`\overline{\cot \pi p}`."""
-    p = np.clip(pvalues, SMALLEST, GREATEST)
-    small = p < EXACT
-    cot = np.where(small, 1 / (np.pi * p), 1 / np.tan(np.pi * np.where(small, 0.5, p)))
+    cot = 1 / np.tan(np.pi * np.clip(pvalues, SMALLEST, GREATEST))
     return cauchy.sf(cot.mean(axis=0))
 
 
