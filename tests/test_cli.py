@@ -162,6 +162,20 @@ def test_neighbours_are_left_to_the_data_unless_said(capsys, source, denoisings,
     assert "denoised" in anndata.read_h5ad(source).layers
 
 
+def test_spatial_genes_writes_and_names_the_surest(capsys, source, tmp_path):
+    out = tmp_path / "out.h5ad"
+    options = ["--library-key", "slide", "--no-autocorrelation", "--key-added", "mine"]
+    status, stdout, stderr = run(capsys, "spatial-genes", source, "-o", out, *options)
+    assert (status, stderr) == (0, "")
+    found = anndata.read_h5ad(out)
+    assert found.uns["mine"]["params"]["library_key"] == "slide"
+    assert "mine_moran" not in found.var
+    number = (found.var["mine_qvalue"] < 0.05).sum()
+    assert number > 0
+    assert f"{number} of 9 genes vary in space (q < 0.05) in " in stdout
+    assert f"surest: {found.var['mine_statistic'].idxmax()}" in stdout
+
+
 def test_denoise_with_the_real_verb(capsys, source, tmp_path):
     out = tmp_path / "out.h5ad"
     quick = ["--method", "factor", "--param", "ranks=(1, 2)", "--genes", "gene3", "--sd"]

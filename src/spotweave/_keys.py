@@ -7,6 +7,7 @@ FEATURE = "feature"  # prefix of obsp["feature_connectivities"] and uns["feature
 HIGHLY_VARIABLE = "highly_variable"  # var: chosen genes
 DOMAIN = "domain"  # obs: labels of tl.domains; uns: its parameters and scores
 DENOISED = "denoised"  # layers or obsm: expected counts of tl.denoise; varm: scores by gene; uns: its parameters
+SPATIAL_GENES = "svg"  # var: prefix of the columns of tl.spatial_genes; uns: its parameters
 SIMULATION = "simulation"  # uns: truth of a simulated tissue
 
 

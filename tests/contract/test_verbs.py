@@ -37,6 +37,8 @@ VERBS: dict[str, Verb] = {
     "tl.denoise gmm_vgae": (tl.denoise, {"library_key": "slice", "sd": True, "max_steps": 6, **SMALL}),
     "tl.denoise factor": (tl.denoise, {"method": "factor", "library_key": "slice", "ranks": (1, 2), "strict": True}),
     "tl.denoise genes": (tl.denoise, {"method": "factor", "genes": ["gene_03", "gene_07"], "ranks": (1,), "sd": True}),
+    "tl.spatial_genes": (tl.spatial_genes, {"library_key": "slice"}),
+    "tl.spatial_genes alone": (tl.spatial_genes, {"autocorrelation": False, "key_added": "mine"}),
 }
 RETURNING = {"domain_markers", "gene_images"}  # return a result, write nothing
 SLOTS = ("obs", "var", "obsm", "varm", "obsp", "layers", "uns")

@@ -10,6 +10,7 @@ from ._domain_methods import FusionMethodParams as FusionMethodParams
 from ._domain_methods import SmoothParams as SmoothParams
 from ._domains import Domains as Domains
 from ._domains import domains as domains
+from ._spatial_genes import spatial_genes as spatial_genes
 
 __all__ = [
     "Denoised",
@@ -22,4 +23,5 @@ __all__ = [
     "denoise",
     "domain_markers",
     "domains",
+    "spatial_genes",
 ]
