@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from spotweave.bench._genes_test_data import Tissue, drawn, permuted, tissue
 from spotweave.bench._genes_test_fit import GeneTests
-from spotweave.bench._genes_test_score import auroc, kruskal_wallis, ranking, score, score_null
+from spotweave.bench._genes_test_score import auroc, ranking, region_test, score, score_null
 from spotweave.datasets import simulate_patterns
 
 
@@ -60,23 +60,45 @@ def test_agreement_is_with_genes_that_differ_between_regions(rng):
     X = sp.csr_matrix(rng.poisson(mean).astype(np.float32))
     pvalues = np.array([0.5, 0.001, 0.002, 0.03, 0.9, 0.8, 0.7, 0.6])
     (row,) = score(Tissue(X, rng.random((101, 2)), None, labels), GeneTests(pvalues, -pvalues, {}))
-    depth = X.toarray().sum(axis=1, keepdims=True, dtype=float)
-    groups = [(X.toarray() / depth)[labels == k] for k in range(3)]
-    expected = stats.kruskal(*groups, axis=0).pvalue
-    np.testing.assert_allclose(kruskal_wallis(X, labels), expected, rtol=1e-8)
+    expected = np.array([loop_region_test(X.toarray().astype(float), j, labels) for j in range(8)])
+    np.testing.assert_allclose(region_test(X, labels), expected, rtol=1e-8)
     differ = stats.false_discovery_control(expected) < 0.05
     assert row["n_differ"] == differ.sum()
     assert row["agreement"] == pytest.approx(roc_auc_score(differ, -pvalues))
     assert "power" not in row
 
 
-def test_regions_of_a_constant_gene_do_not_differ(monkeypatch):
-    monkeypatch.setattr("spotweave.bench._genes_test_score.GENES_AT_ONCE", 2)
-    X = np.zeros((12, 5), np.float32)
-    X[:, 1] = X[:6, 2] = 1
-    found = kruskal_wallis(sp.csr_matrix(X), np.arange(12) // 6)
-    assert found[[0, 3, 4]].tolist() == [1, 1, 1]
-    assert found[2] < 0.01
+def loop_region_test(X, j, labels):
+    """One gene, spot by spot."""
+    kept = [i for i in range(len(X)) if labels[i] >= 0]
+    regions = sorted({labels[i] for i in kept})
+    depth = {k: sum(X[i].sum() for i in kept if labels[i] == k) for k in regions}
+    counts = {k: sum(X[i, j] for i in kept if labels[i] == k) for k in regions}
+    expected = {k: depth[k] * sum(counts.values()) / sum(depth.values()) for k in regions}
+    between = sum((counts[k] - expected[k]) ** 2 / expected[k] for k in regions) / (len(regions) - 1)
+    means = [X[i].sum() * counts[labels[i]] / depth[labels[i]] for i in kept]
+    within = sum((X[i, j] - m) ** 2 / m for i, m in zip(kept, means, strict=True)) / (len(kept) - len(regions))
+    return stats.f.sf(between / max(within, 1.0), len(regions) - 1, len(kept) - len(regions))
+
+
+def test_regions_that_differ_in_depth_alone_do_not_differ(rng):
+    labels = np.repeat([0, 1, 2], 200)
+    depth = rng.gamma(4.0, 0.25, 600) * np.array([1.0, 2.0, 5.0])[labels]
+    mean = depth[:, None] * np.exp(rng.normal(-2, 1.5, 2_000)) * rng.gamma(5.0, 0.2, (600, 2_000))
+    X = sp.csr_matrix(rng.poisson(mean).astype(np.float32))
+    assert (region_test(X, labels) < 0.05).mean() == pytest.approx(0.05, abs=0.02)
+
+
+def test_regions_of_a_gene_without_counts_and_of_one_in_one_region():
+    X = np.full((12, 4), 5, np.float32)
+    X[:, 0] = X[6:, 1] = 0
+    X[3, 1] = 9
+    X[11] = 0  # an empty spot
+    X[:, 3] = np.arange(12) == 5
+    found = region_test(sp.csr_matrix(X), np.arange(12) // 6)
+    assert found[0] == 1
+    assert found[1] < 0.01
+    assert found[3] > 0.2, "one molecule"
 
 
 def test_permuted_counts_keep_their_rows_and_lose_their_patterns(own):

@@ -37,7 +37,7 @@ def genes_test(
 
     On counts of `datasets.simulate_patterns`: power and false discoveries at 5 % (p values of every method adjusted by
     Benjamini and Hochberg here), AUROC of the ranking by p value, p values of flat genes. On measured tissues: genes
-    called, and AUROC of the ranking against genes that differ between annotated regions (Kruskal-Wallis); with the rows
+    called, and AUROC of the ranking against genes that differ between annotated regions (quasi-Poisson test); with the rows
     of counts permuted, the share of small p values, which is right when it is their level. Writes ``genes_test.csv``
     and ``genes_null.csv`` (a row for each run) and ``genes_test.md`` (the summary of all rows of both) into
     ``running.output``.

@@ -131,7 +131,7 @@ def _measured(rows: pd.DataFrame) -> list[str]:
     told = ", ".join(f"{differ[name]:,.0f} of {genes[name]:,.0f} ({name})" for name in GROUPS["real"] if name in differ)
     said = (
         "There is no truth. Agreement is the AUROC of the ranking by p value against the genes whose shares of the "
-        "library differ between annotated regions (Kruskal-Wallis, false discovery rate of 5 %): "
+        "library differ between annotated regions (quasi-Poisson F test, false discovery rate of 5 %): "
         f"{told}. Patterns within regions count against a test, and annotations come in part from expression.\n"
     )
     parts = ["## Measured tissues\n", said]
