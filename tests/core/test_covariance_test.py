@@ -88,13 +88,16 @@ def test_odd_genes_points_and_one_outlier(rng):
     X[5, 1] = 7  # on one point
     X[[3, 9], 2] = 1  # on two
     X[7] = 0  # an empty point
-    X[50, 4] = 5000  # one odd cell
-    found = covariance_test(sp.csr_matrix(X), rng.random((200, 2)))
+    xy = rng.random((200, 2))
+    X[:, 3] = rng.poisson(np.exp(1.5 * xy[:, 0]))
+    X[np.argmin(xy[:, 0]), 3:5] = 5000  # one odd cell, at the low end of the pattern
+    found = covariance_test(sp.csr_matrix(X), xy)
     np.testing.assert_array_equal(found.pvalue[:3], 1)
     np.testing.assert_array_equal(found.qvalue[:3], 1)
     assert np.isnan(found.scale[:3]).all()
     assert not found.effect[:3].any()
     assert np.isfinite(found.statistic).all()
+    assert found.pvalue[3] < 1e-4
     assert found.pvalue[4] > 1e-3
 
 

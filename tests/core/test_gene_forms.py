@@ -14,7 +14,7 @@ def case(rng):
     """67 points at uneven depth, 5 genes, and all their kernels, sparse and dense."""
     xy, depth = rng.random((67, 2)), rng.lognormal(0, 0.5, 67)
     depth[4] = 0
-    counts = rng.poisson(np.outer([0.2, 1, 5, 1, 1], depth)).astype(float)
+    counts = rng.poisson(np.outer([0.1, 1, 5, 1, 1], depth)).astype(float)
     counts[3], counts[4] = 0, 0
     counts[4, [8, 9]] = 1
     weights = working_weights(depth, 0.3)
@@ -58,8 +58,9 @@ def test_variance_and_skewness_are_those_of_permutations(case, rng):
     for k, K in enumerate(off):
         forms = np.einsum("ri,ij,rj->r", e[order], K, e[order], optimize=True)
         forms -= forms.mean()
-        assert found.variance[0, k] == pytest.approx((forms**2).mean(), rel=0.2)
-        assert found.cumulant[0, k] == pytest.approx((forms**3).mean(), rel=0.6)
+        assert found.variance[0, k] == pytest.approx((forms**2).mean(), rel=0.12)
+        ratio = found.cumulant[0, k] / (forms**3).mean()
+        assert 0.8 < ratio < 2.5  # of 7 molecules: rather too skewed, so that p is rather too large
 
 
 def test_genes_that_cannot_be_tested_are_zero(case):

@@ -26,6 +26,7 @@ def test_sums_over_the_kernel_match_dense(rng):
     dense = (S.T @ S).toarray()
     np.fill_diagonal(dense, 0)
     K = pair_kernel(S)
+    assert set(K.data) == {1, 2}  # neighbours parted by one cut share a bin of the other
     np.testing.assert_array_equal(K.toarray(), dense)
     assert triangles(K) == pytest.approx(np.trace(dense @ dense @ dense))
 
