@@ -4,8 +4,20 @@ from ._app import app
 from ._bench_genes import bench
 from ._denoise import denoise
 from ._domains import domains
+from ._gene_interactions import gene_interactions
 from ._report import info, report
 from ._simulate import demo, simulate
 from ._spatial_genes import spatial_genes
 
-__all__ = ["app", "bench", "demo", "denoise", "domains", "info", "report", "simulate", "spatial_genes"]
+__all__ = [
+    "app",
+    "bench",
+    "demo",
+    "denoise",
+    "domains",
+    "gene_interactions",
+    "info",
+    "report",
+    "simulate",
+    "spatial_genes",
+]
