@@ -111,6 +111,13 @@ def test_labels_are_shuffled_where_there_are_too_many_ways(rng):
     assert all(labels.sum() == 16 for labels in shuffled)
 
 
+def test_anchors_are_the_genes_that_vary_least(rng):
+    noisy = np.where(np.isin(UPPER, range(12)).any(axis=0), 3.0, 1.0)
+    z = rng.normal(size=(8, 276)) * noisy
+    found = displacement(Replicates(z, np.repeat([0, 1], 4), np.ones(8), sections=True), 24, rng=rng)
+    np.testing.assert_array_equal(found.anchor, np.arange(24) >= 12)
+
+
 def test_genes_without_a_change_have_p_above_their_least(rng):
     measured = Replicates(rng.normal(size=(8, 276)), np.repeat([0, 1], 4), np.ones(8), sections=True)
     found = displacement(measured, 24, rng=rng)
