@@ -89,7 +89,7 @@ def test_one_section_of_each_is_judged_with_a_warning(slides, caplog):
         table = tl.gene_interactions([slides[0], slides[5]], genes=list("abkl"), condition_key="state")
     assert "between animals" in caplog.text
     assert table.attrs["null"] == "blocks"
-    with pytest.raises(InputError, match="two sections of each condition"):
+    with pytest.raises(InputError, match="3 sections of each condition"):
         tl.gene_interactions([slides[0], slides[5]], condition_key="state", level="gene")
 
 
