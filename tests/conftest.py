@@ -99,3 +99,33 @@ def denoised_result(domains_result):
         "history": {"loss": np.array([3.0, 2.0])},
     }
     return adata
+
+
+@pytest.fixture
+def modules_result():
+    """Hand-made object in the form that the verbs about genes write: planted modules "0" to "2", flat genes without."""
+    import pandas as pd
+
+    from spotweave import datasets
+
+    adata = datasets.simulate_patterns(143, n_genes=41, n_modules=3, log_fold=(0.4, 0.8), rng=3)
+    rng = np.random.default_rng(11)
+    codes = np.where(adata.var["spatially_variable"], adata.var["module"].cat.codes.to_numpy(), -1)
+    has = codes >= 0
+    q = np.where(has, 10 ** -rng.uniform(2, 40, 41), rng.uniform(0.1, 1, 41))
+    scale = rng.choice([100.0, 250.0], 41)
+    scale[np.flatnonzero(~has)[0]] = np.nan  # not tested
+    columns = {"statistic": -np.log(q), "pvalue": q / 3, "qvalue": q, "effect": adata.var["log_fold"], "scale": scale}
+    for name, values in columns.items():
+        adata.var[f"svg_{name}"] = np.asarray(values, dtype=float)
+    adata.var["svg_moran"] = rng.uniform(-0.01, 0.8, 41)
+    names = ["0", "1", "2"]
+    adata.var["gene_module"] = pd.Categorical.from_codes(codes, names)
+    P = np.where(has[:, None], 0.1 + 0.7 * np.eye(3)[codes], np.nan)
+    adata.varm["gene_module_probability"] = pd.DataFrame(P, index=adata.var_names, columns=names)
+    H = 4 * np.eye(3)[codes] @ rng.normal(size=(3, 5)) + rng.normal(size=(41, 5))
+    adata.varm["X_gene"] = np.where(has[:, None], H, np.nan)
+    curve = {"n_modules": np.arange(2, 6), "score": np.array([-3.0, -1.0, -1.5, -2.0])}
+    adata.uns["gene_module"] = {"params": {"rng": 0}, "n_modules": 3, "curve": curve}
+    adata.uns["svg"] = {"params": {}, "n_tested": 40}
+    return adata

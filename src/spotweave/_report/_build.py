@@ -17,6 +17,7 @@ from ._data import depth, summary
 from ._denoised import denoised
 from ._domains import agreement, choice, markers, tissue, training
 from ._render import asset, render
+from ._spatial_genes import spatial_genes
 from ._trust import parameters, trust
 
 # A new verb adds its section here: a function of the context, None when the object has nothing to show.
@@ -27,6 +28,7 @@ SECTIONS: list[Callable[[Context], Section | None]] = [
     agreement,
     choice,
     markers,
+    spatial_genes,
     denoised,
     training,
     depth,
@@ -55,8 +57,9 @@ def report(
     data
         AnnData, or SpatialData with a table. Sections are written only for what is there: a summary and the depth of
         the data; with the results of :func:`spotweave.tl.domains` their map, sizes, trustworthiness, choice of K,
-        training and parameters; with those of ``tl.denoise`` maps of genes before and after, and what it did to all
-        genes.
+        training and parameters; with those of ``tl.spatial_genes``, ``tl.gene_embedding`` and ``tl.gene_modules`` the
+        genes that vary in space, their modules on the tissue and their map; with those of ``tl.denoise`` maps of genes
+        before and after, and what it did to all genes.
     path
         Where to write; ends in ``.html``.
     title

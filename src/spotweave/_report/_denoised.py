@@ -137,7 +137,7 @@ def _maps(context: Context, genes: list[str], result: Mapping[str, Any]) -> list
     rows = [panels[i : i + step][: 2 * _SLIDES] for i in range(0, len(panels), step)]
     names = symbols(context.adata, genes)
     return [
-        picture(_drawn([_thin(p) for p in row]), alt=f"Maps of {name}, measured and denoised")
+        picture(_drawn([thin(p) for p in row]), alt=f"Maps of {name}, measured and denoised")
         for name, row in zip(names, rows, strict=True)
     ]
 
@@ -149,7 +149,7 @@ def _drawn(panels: list[Panel]) -> Figure:
     return draw_grid(plain, ncols=2, figsize=(_SMALL * grid.width, _SMALL * grid.height))
 
 
-def _thin(panel: Panel) -> Panel:
+def thin(panel: Panel) -> Panel:
     """Draw no more cells than on the interactive map."""
     if len(panel.xy) <= MAX_CELLS:
         return panel

@@ -2,11 +2,14 @@
 
 from ._colors import palette
 from ._denoised import denoised
+from ._gene_map import gene_embedding
 from ._genes import domain_markers
 from ._guard import denoised_guard
+from ._module_maps import gene_modules, module_genes
 from ._results import before_after, domain_curve, domains, training
 from ._spatial import spatial
 from ._violins import denoised_violin
+from ._volcano import spatial_genes
 
 __all__ = [
     "before_after",
@@ -16,7 +19,11 @@ __all__ = [
     "domain_curve",
     "domain_markers",
     "domains",
+    "gene_embedding",
+    "gene_modules",
+    "module_genes",
     "palette",
     "spatial",
+    "spatial_genes",
     "training",
 ]

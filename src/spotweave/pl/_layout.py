@@ -10,7 +10,7 @@ from ._colors import MISSING
 from ._image import Backdrop
 from ._values import Categories, Numbers, Values
 
-_LONGER, _SHORTER = 3.6, 1.2  # inches: a panel's longer side, and the least of its shorter one
+LONGER, SHORTER = 3.6, 1.2  # inches: a panel's longer side, and the least of its shorter one
 _TITLE, _NOTE, _GAP = 0.32, 0.17, 0.12
 _BAR, _UNIT = 0.7, 0.2  # a colour bar with its ticks, and what it measures
 _LINE, _LETTER = 0.2, 0.078  # height of a legend's line and width of a letter at 9 points
@@ -40,10 +40,13 @@ class Plan(NamedTuple):
     """Left, bottom, width and height of each panel."""
 
 
-def plan(panels: Sequence[Panel], *, ncols: int) -> Plan:
-    """Lay `panels` out in reading order, `ncols` in a row; each column is as wide as its widest legend asks."""
+def plan(panels: Sequence[Panel], *, ncols: int, side: float = LONGER, least: float = SHORTER) -> Plan:
+    """Lay `panels` out in reading order, `ncols` in a row; each column is as wide as its widest legend asks.
+
+    `side` is the longer side of each map in inches, `least` the room at least that it has for its title.
+    """
     ncols = max(1, min(ncols, len(panels)))
-    width, height = _box(panels)
+    width, height = _box(panels, side, least)
     rows = [panels[i : i + ncols] for i in range(0, len(panels), ncols)]
     sides = [max(_side(row[j], height) for row in rows if j < len(row)) for j in range(ncols)]
     lines = [max([height, *(_needed(p, height) for p in row)]) for row in rows]
@@ -70,12 +73,12 @@ def inches(ax: Axes) -> tuple[float, float]:
     return extent.width / dpi, extent.height / dpi
 
 
-def _box(panels: Sequence[Panel]) -> tuple[float, float]:
+def _box(panels: Sequence[Panel], side: float, least: float) -> tuple[float, float]:
     """Width and height of all panels, in the proportions of the tissue (the median one of several slides)."""
     spans = np.array([np.ptp(p.xy, axis=0) for p in panels]).clip(min=1e-9)
     ratio = float(np.median(spans[:, 0] / spans[:, 1]))
-    width, height = (_LONGER, _LONGER / ratio) if ratio > 1 else (_LONGER * ratio, _LONGER)
-    return max(width, _SHORTER), max(height, _SHORTER)
+    width, height = (side, side / ratio) if ratio > 1 else (side * ratio, side)
+    return max(width, least), max(height, SHORTER)
 
 
 def legend_entries(values: Values) -> list[tuple[str, str]]:

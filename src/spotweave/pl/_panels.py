@@ -15,7 +15,7 @@ from matplotlib.transforms import AffineDeltaTransform
 from .._check import fail
 from ._colors import MISSING
 from ._figure import INK, Figure, bare, new_figure
-from ._layout import Panel, inches, legend_columns, legend_entries, plan
+from ._layout import LONGER, SHORTER, Panel, inches, legend_columns, legend_entries, plan
 from ._markers import Marker, fit_marker
 from ._values import Categories, Colours, Numbers, Values
 
@@ -45,10 +45,16 @@ def rows_of(values: Values, rows: np.ndarray) -> Values:
 
 
 def draw_grid(
-    panels: Sequence[Panel], *, ncols: int, look: Look | None = None, figsize: tuple[float, float] | None = None
+    panels: Sequence[Panel],
+    *,
+    ncols: int,
+    look: Look | None = None,
+    figsize: tuple[float, float] | None = None,
+    side: float = LONGER,
+    least: float = SHORTER,
 ) -> Figure:
     """Return a figure of the panels in reading order, laid out in inches so that nothing overlaps."""
-    grid = plan(panels, ncols=ncols)
+    grid = plan(panels, ncols=ncols, side=side, least=least)
     figure = new_figure(*(figsize or (grid.width, grid.height)), layout=None)
     for panel, (left, bottom, width, height) in zip(panels, grid.boxes, strict=True):
         box = (left / grid.width, bottom / grid.height, width / grid.width, height / grid.height)
