@@ -65,7 +65,9 @@ def test_underflow_is_drawn_as_triangles_and_said(rng):
     found = sorted(dots(figure), key=lambda d: d[1])
     np.testing.assert_allclose([d[1] for d in found], [0, np.log10(2), 200, 300 - np.log10(3), 300, 300])
     assert [d[3] for d in found].count(4) == 3  # triangles, closed
-    assert [t.get_text() for t in figure.axes[0].texts if "▲" in t.get_text()] == ["▲ p below 1e−300: 3 genes"]
+    assert [t.get_text() for t in figure.axes[0].texts if "▲" in t.get_text()] == [
+        "vary in space at q ≤ 0.05 · ▲ 3 with p below 1e−300"
+    ]
     assert figure.axes[0].get_ylim()[1] > 300
     figure.canvas.draw()
 

@@ -10,7 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from .. import _keys as keys
 from .._check import check_choice, check_range, fail, listing
 from .._table import get_table
-from ._figure import ACCENT, FAINT, INK, Figure, heading, new_figure, style_lines
+from ._figure import ACCENT, FAINT, Figure, heading, new_figure, style_lines
 from ._names import place_names
 from ._values import symbols
 
@@ -84,9 +84,9 @@ def spatial_genes(
     if alpha > 0:
         ax.axhline(-np.log10(alpha), color=FAINT, linestyle="--", linewidth=1)
     letter = by[0]
-    heading(ax, f"{called.sum():,} of {called.size:,} genes", f"vary in space at {letter} ≤ {alpha:g}")
+    edge = f" · ▲ {beyond.sum():,} with p below 1e−300" if beyond.any() else ""
+    heading(ax, f"{called.sum():,} of {called.size:,} genes", f"vary in space at {letter} ≤ {alpha:g}{edge}")
     style_lines(ax, x="effect (relative change over the tissue)", y=f"−log₁₀ {letter}", whole_x=False)
-    _explain(ax, called, beyond)
     best = _best(found.table, called, by)[:n_names]
     xy = np.column_stack([x, height])
     place_names(ax, xy[best], [found.genes[i] for i in best], dots=xy)
@@ -154,12 +154,3 @@ def _dots(ax: Axes, x: np.ndarray, y: np.ndarray, called: np.ndarray, beyond: np
         if rows.any():
             look: dict[str, Any] = {"c": color, "marker": marker, "s": size, "alpha": 0.7, "linewidths": 0}
             ax.scatter(x[rows], y[rows], rasterized=x.size > _RASTER_ABOVE, **look)
-
-
-def _explain(ax: Axes, called: np.ndarray, beyond: np.ndarray) -> None:
-    """Say what the triangles are, above the right corner."""
-    if not beyond.any():
-        return
-    text = f"▲ p below 1e−300: {beyond.sum():,} genes"
-    ax.annotate(text, (1, 1), (0, 21), xycoords="axes fraction", textcoords="offset points", ha="right", va="bottom",
-                fontsize=8, color=INK)  # fmt: skip
