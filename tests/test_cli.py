@@ -176,6 +176,34 @@ def test_spatial_genes_writes_and_names_the_surest(capsys, source, tmp_path):
     assert f"surest: {found.var['mine_statistic'].idxmax()}" in stdout
 
 
+def test_find_pattern_writes_a_table_and_names_the_best(capsys, source, tmp_path):
+    out = tmp_path / "out.csv"
+    options = ["--key", "truth", "--category", "deep", "--category", "top", "--library-key", "slide"]
+    status, stdout, _ = run(capsys, "find-pattern", source, "-o", out, *options)
+    assert status == 0
+    found = pd.read_csv(out)
+    expected = spotweave.tl.find_pattern(anndata.read_h5ad(source), {"truth": ["deep", "top"]}, library_key="slide")
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+    assert f"{(found['q'] < 0.05).sum()} of 9 genes follow the pattern (q < 0.05), " in stdout
+    assert f"best: {found['gene'][0]}" in stdout
+
+
+def test_find_pattern_by_gene(capsys, source, tmp_path):
+    status, stdout, _ = run(capsys, "find-pattern", source, "-o", tmp_path / "out.csv", "--gene", "gene3")
+    assert status == 0
+    assert stdout.splitlines()[1].removeprefix("best: ").split(", ")[:2] in (["gene0", "gene6"], ["gene6", "gene0"])
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["--key", "truth", "--gene", "gene3"], ["--category", "top"], ["--gene", "none"]]
+)
+def test_find_pattern_wants_one_pattern(capsys, source, tmp_path, options):
+    status, _, err = run(capsys, "find-pattern", source, "-o", tmp_path / "out.csv", *options)
+    assert status == 2
+    assert_one_line(err)
+    assert not (tmp_path / "out.csv").exists()
+
+
 def test_denoise_with_the_real_verb(capsys, source, tmp_path):
     out = tmp_path / "out.h5ad"
     quick = ["--method", "factor", "--param", "ranks=(1, 2)", "--genes", "gene3", "--sd"]

@@ -40,7 +40,7 @@ VERBS: dict[str, Verb] = {
     "tl.spatial_genes": (tl.spatial_genes, {"library_key": "slice"}),
     "tl.spatial_genes alone": (tl.spatial_genes, {"autocorrelation": False, "key_added": "mine"}),
 }
-RETURNING = {"domain_markers", "gene_images", "gene_interactions"}  # return a result, write nothing
+RETURNING = {"domain_markers", "find_pattern", "gene_images", "gene_interactions"}  # return a result, write nothing
 SLOTS = ("obs", "var", "obsm", "varm", "obsp", "layers", "uns")
 
 every_verb = pytest.mark.parametrize(("verb", "options"), VERBS.values(), ids=VERBS)

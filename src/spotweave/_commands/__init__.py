@@ -4,6 +4,7 @@ from ._app import app
 from ._bench_genes import bench
 from ._denoise import denoise
 from ._domains import domains
+from ._find_pattern import find_pattern
 from ._gene_interactions import gene_interactions
 from ._report import info, report
 from ._simulate import demo, simulate
@@ -15,6 +16,7 @@ __all__ = [
     "demo",
     "denoise",
     "domains",
+    "find_pattern",
     "gene_interactions",
     "info",
     "report",

@@ -10,6 +10,7 @@ from ._domain_methods import FusionMethodParams as FusionMethodParams
 from ._domain_methods import SmoothParams as SmoothParams
 from ._domains import Domains as Domains
 from ._domains import domains as domains
+from ._find_pattern import find_pattern as find_pattern
 from ._gene_interactions import gene_interactions as gene_interactions
 from ._spatial_genes import spatial_genes as spatial_genes
 
@@ -24,6 +25,7 @@ __all__ = [
     "denoise",
     "domain_markers",
     "domains",
+    "find_pattern",
     "gene_interactions",
     "spatial_genes",
 ]
