@@ -9,6 +9,7 @@ DOMAIN = "domain"  # obs: labels of tl.domains; uns: its parameters and scores
 DENOISED = "denoised"  # layers or obsm: expected counts of tl.denoise; varm: scores by gene; uns: its parameters
 SPATIAL_GENES = "svg"  # var: prefix of the columns of tl.spatial_genes; uns: its parameters
 GENE_EMBEDDING = "X_gene"  # varm: vectors of genes [g, d]
+GENE_PATTERNED = "gene_patterned"  # var: genes that vary in space, of tl.gene_embedding
 GENE_MODULE = "gene_module"  # var: modules of genes; varm: their probabilities; uns: parameters and the curve of K
 SIMULATION = "simulation"  # uns: truth of a simulated tissue
 

@@ -5,6 +5,7 @@ from ._bench_genes import bench
 from ._denoise import denoise
 from ._domains import domains
 from ._find_pattern import find_pattern
+from ._gene_embedding import gene_embedding, gene_modules
 from ._gene_interactions import gene_interactions
 from ._report import info, report
 from ._simulate import demo, simulate
@@ -17,7 +18,9 @@ __all__ = [
     "denoise",
     "domains",
     "find_pattern",
+    "gene_embedding",
     "gene_interactions",
+    "gene_modules",
     "info",
     "report",
     "simulate",

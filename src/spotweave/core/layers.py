@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class ViewAttention(nn.Module):
@@ -36,3 +37,36 @@ class ViewAttention(nn.Module):
         weight = torch.softmax((key * self.query).sum(-1), dim=1)  # [b, v, h]
         mixed = (weight[..., None] * value).sum(1).reshape(n, -1)
         return self.out(mixed), weight
+
+
+class AttentionBlock(nn.Module):
+    r"""Attention and a small network, each on normalised tokens and added to them (Vaswani et al. 2017; pre-norm).
+
+    Parameters
+    ----------
+    width
+        Of a token.
+    n_heads
+        Heads of the attention; a divisor of `width`.
+    """
+
+    def __init__(self, width: int, n_heads: int) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.before, self.after = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.query, self.key_value, self.out = (
+            nn.Linear(width, width),
+            nn.Linear(width, 2 * width),
+            nn.Linear(width, width),
+        )
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, tokens: Tensor, context: Tensor | None = None) -> Tensor:
+        """Tokens ``[b, t, width]`` look at the `context` ``[b, c, width]``, at themselves when None."""
+        b, t, width = tokens.shape
+        normal = self.before(tokens)
+        split = lambda u: u.reshape(b, -1, self.n_heads, width // self.n_heads).transpose(1, 2)
+        key, value = self.key_value(normal if context is None else context).chunk(2, -1)
+        seen = F.scaled_dot_product_attention(split(self.query(normal)), split(key), split(value))
+        tokens = tokens + self.out(seen.transpose(1, 2).reshape(b, t, width))
+        return tokens + self.mlp(self.after(tokens))

@@ -43,6 +43,19 @@ def corruption(a: Tensor, b: Tensor, shuffled: Tensor) -> Tensor:
     return F.softplus(-positive).mean() + F.softplus(negative).mean()
 
 
+def agreement(a: Tensor, b: Tensor, *, temperature: float) -> Tensor:
+    r"""Ask each row of one embedding to find its own counterpart in the other among all of the batch, and back.
+
+    .. math:: -\frac{1}{2 n} \sum_i \log \frac{e^{a_i \cdot b_i / \tau}}{\sum_j e^{a_i \cdot b_j / \tau}}
+              + \log \frac{e^{a_i \cdot b_i / \tau}}{\sum_j e^{a_j \cdot b_i / \tau}}
+
+    `a` and `b` are ``[n, d]``, rows of length one (InfoNCE: van den Oord et al. 2018, eq. 4, both ways).
+    """
+    similarity = a @ b.T / temperature
+    own = torch.arange(len(a), device=a.device)
+    return (F.cross_entropy(similarity, own) + F.cross_entropy(similarity.T, own)) / 2
+
+
 def total(terms: dict[str, Tensor]) -> Tensor:
     """Sum of weighted terms."""
     return torch.stack(list(terms.values())).sum()

@@ -41,6 +41,8 @@ class Prior(NamedTuple):
     mean_rows: float
     scale_rows: float
     scale: float
+    spherical: bool = False
+    """The one scale matrix is a multiple of the identity: the prior is inverse-gamma on d times its rows."""
 
 
 class Sums(NamedTuple):
@@ -221,6 +223,9 @@ def _scales(sums: Sums, means: np.ndarray, prior: Prior) -> np.ndarray:
     if sums.second.ndim == 3:  # the maximum over means makes sum u (z - m)(z - m)' + kappa m m' = second - m first'
         scatter = sums.second[0] - means.T @ sums.first
         counted = sums.rows.sum() + prior.scale_rows + seen * len(means)
+        if prior.spherical:
+            variance = (np.trace(scatter) / len(scatter) + prior.scale_rows * prior.scale) / counted
+            return np.eye(len(scatter))[None] * max(variance, FLOOR * prior.scale)
         values, vectors = np.linalg.eigh((scatter + scatter.T) / 2)
         values = np.maximum((values + prior.scale_rows * prior.scale) / counted, FLOOR * prior.scale)
         return ((vectors * values) @ vectors.T)[None]

@@ -7,7 +7,7 @@ from scipy.special import xlogy
 
 from .._check import check_choice, check_range, fail
 from .student_em import Fit, Prior, Student, Sums, assigned, em, posterior
-from .student_start import frame_of, kmeans_starts, row_precision
+from .student_start import frame_of, kmeans_starts, plain_kmeans_starts, row_precision
 
 SHORT = 10  # steps after which the starts are compared (emEM: Biernacki et al. 2003, CSDA 41:561)
 N_LONG = 2  # starts that are run to the end
@@ -17,16 +17,19 @@ START_DOF = 10.0  # near enough to a Gaussian's for clusters to form, far enough
 class StudentMixture:
     r"""Mixture :math:`\sum_k \pi_k\, t_{\nu_k}(\mu_k, \Sigma_k)` fitted by MAP-EM in the log domain.
 
-    Features are centred on their median and scaled by their median absolute deviation first, so that priors have no
-    unit and the fit is the same in any. Features that are constant say nothing and are left out of the density:
-    their means are the constant, their scales zero. Cost is O(n k d) a step (tied: and n d^2).
+    Features are centred on their median and scaled by their median absolute deviation first (spherical: all by the
+    root mean square of these), so that priors have no unit and the fit is the same in any. Features that are constant
+    say nothing and are left out of the density: their means are the constant, their scales zero. Cost is O(n k d) a
+    step (tied and spherical: and n d^2).
 
     Parameters
     ----------
     n_components
         Number of components k, at most n; fewer remain where some fall empty.
     covariance
-        ``"diag"``: a diagonal scale matrix for each component; ``"tied"``: one full matrix for all.
+        ``"diag"``: a diagonal scale matrix for each component; ``"tied"``: one full matrix for all; ``"spherical"``:
+        one variance for all features and components, which is k-means with soft and heavy-tailed assignments. Features
+        keep their units, which must be comparable: for rows of length one and other embeddings.
     dof
         ``"component"`` or ``"shared"`` degrees of freedom to estimate, within `student.DOF_BOUNDS`; or a number, which
         is held (1e9: Gaussian).
@@ -38,7 +41,8 @@ class StudentMixture:
         median, scales at :math:`K^{-2/d}` of the robust variance (Fraley & Raftery 2007, J. Classif. 24:155). Zero
         for none.
     n_init
-        Starts: k-means, by turns of the features as they are and scaled. All run ten steps, the best two to the end.
+        Starts: k-means, by turns of the features as they are and scaled, outliers drawn in (spherical: as they are,
+        outliers too). All run ten steps, the best two to the end.
     max_iter, tol
         Most steps; converged when the objective gains less in one.
     rng
@@ -47,8 +51,8 @@ class StudentMixture:
     Attributes
     ----------
     means_, covariances_, weights_, dofs_
-        ``[k, d]``; scale matrices ``[k, d]`` or tied ``[d, d]`` (the covariance is :math:`\nu/(\nu-2)` times it);
-        ``[k]``; ``[k]``.
+        ``[k, d]``; scale matrices ``[k, d]``, tied ``[d, d]``, or one spherical variance ``[]`` (the covariance is
+        :math:`\nu/(\nu-2)` times it); ``[k]``; ``[k]``.
     n_components_
         Components that remain.
     objective_history_
@@ -63,7 +67,7 @@ class StudentMixture:
         self,
         n_components: int,
         *,
-        covariance: Literal["diag", "tied"] = "diag",
+        covariance: Literal["diag", "tied", "spherical"] = "diag",
         dof: Literal["component", "shared"] | float = "component",
         concentration: float = 1.0,
         mean_rows: float = 0.01,
@@ -87,21 +91,23 @@ class StudentMixture:
         sample_weight
             How many rows each row counts for ``[n]``, not negative. None: one.
         start
-            Soft assignment to start from ``[n, k]`` in place of k-means, for instance of an earlier fit.
+            Assignment to start from in place of k-means, for instance of an earlier fit: labels ``[n]``, integers
+            from 0 to k - 1, or responsibilities ``[n, k]``.
 
         Raises
         ------
         InputError
-            For NaN, fewer rows than components, only constant features, or weights that do not fit.
+            For NaN, fewer rows than components, only constant features, or weights or a start that do not fit.
         """
         Z = _checked_rows(Z)
         check_range(self.n_components, "n_components", low=1, high=len(Z), integer=True, why="the number of rows")
         self._check_settings()
         row_weight = _checked_weight(sample_weight, len(Z))
-        self._frame = frame_of(Z, row_weight)
+        spherical, frame = self.covariance == "spherical", frame_of(Z, row_weight)
+        self._frame = frame.with_one_scale() if spherical else frame
         Y = self._frame.scaled(Z)
         scale = float(self.n_components) ** (-2 / Y.shape[1])
-        prior = Prior(self.concentration, self.mean_rows, self.scale_rows, scale)
+        prior = Prior(self.concentration, self.mean_rows, self.scale_rows, scale, spherical)
         if start is not None:
             start = _checked_start(start, len(Z), self.n_components)
         self._store(self._best(Y, row_weight, self._starts(Y, row_weight, start), prior))
@@ -134,11 +140,11 @@ class StudentMixture:
     def n_parameters(self) -> int:
         """Number of free parameters of the fitted mixture."""
         k, d = self.n_components_, self._model.means.shape[1]
-        scales = d * (d + 1) // 2 if self.covariance == "tied" else k * d
+        scales = {"diag": k * d, "tied": d * (d + 1) // 2, "spherical": 1}[self.covariance]
         return k - 1 + k * d + scales + {"component": k, "shared": 1}.get(str(self.dof), 0)
 
     def _check_settings(self) -> None:
-        check_choice(self.covariance, ["diag", "tied"], "covariance")
+        check_choice(self.covariance, ["diag", "tied", "spherical"], "covariance")
         if isinstance(self.dof, str):
             check_choice(self.dof, ["component", "shared"], "dof")
         else:
@@ -149,12 +155,17 @@ class StudentMixture:
         check_range(self.max_iter, "max_iter", low=1, high=1_000_000, integer=True)
 
     def _starts(self, Y: np.ndarray, row_weight: np.ndarray, start: np.ndarray | None) -> list[Sums]:
-        k, tied = self.n_components, self.covariance == "tied"
+        k, tied = self.n_components, self.covariance != "diag"
         if start is not None:
             return [assigned(Y, start * row_weight[:, None], precision=np.ones(len(Y)), tied=tied)]
         rng = np.random.default_rng(0) if self.rng is None else self.rng
-        labels = kmeans_starts(Y, self._frame, k, row_weight=row_weight, n_starts=self.n_init, rng=rng)
-        precision, hard = row_precision(Y), np.eye(k)
+        if self.covariance == "spherical":
+            labels = plain_kmeans_starts(Y, k, row_weight=row_weight, n_starts=self.n_init, rng=rng)
+            precision = np.ones(len(Y))
+        else:
+            labels = kmeans_starts(Y, self._frame, k, row_weight=row_weight, n_starts=self.n_init, rng=rng)
+            precision = row_precision(Y)
+        hard = np.eye(k)
         return [assigned(Y, hard[each] * row_weight[:, None], precision=precision, tied=tied) for each in labels]
 
     def _best(self, Y: np.ndarray, row_weight: np.ndarray, starts: list[Sums], prior: Prior) -> Fit:
@@ -167,7 +178,7 @@ class StudentMixture:
         return max(runs, key=lambda fit: fit.history[-1] - cost * len(fit.model.weights))
 
     def _run(self, Y: np.ndarray, row_weight: np.ndarray, sums: Sums, prior: Prior, *, n_steps: int) -> Fit:
-        k, d, tied = len(sums.rows), Y.shape[1], self.covariance == "tied"
+        k, d, tied = len(sums.rows), Y.shape[1], self.covariance != "diag"
         learn = self.dof if isinstance(self.dof, str) else "fixed"
         dofs = np.full(k, START_DOF if isinstance(self.dof, str) else float(self.dof))
         model = Student(np.zeros((k, d)), np.ones((1, d, d) if tied else (k, d)), np.full(k, 1 / k), dofs)
@@ -180,7 +191,9 @@ class StudentMixture:
         self._model = model
         self.means_ = np.tile(frame.centre, (k, 1))
         self.means_[:, frame.varies] += model.means * frame.scale
-        if self.covariance == "tied":
+        if self.covariance == "spherical":
+            self.covariances_ = np.asarray(model.covariances[0][0, 0] * frame.scale[0] ** 2)
+        elif self.covariance == "tied":
             self.covariances_ = np.zeros((d, d))
             self.covariances_[np.ix_(frame.varies, frame.varies)] = model.covariances[0] * np.outer(*[frame.scale] * 2)
         else:
@@ -219,7 +232,13 @@ def _checked_weight(sample_weight: np.ndarray | None, n: int) -> np.ndarray:
 
 
 def _checked_start(start: np.ndarray, n: int, k: int) -> np.ndarray:
-    start = np.asarray(start, np.float64)
+    """Responsibilities ``[n, k]``, of labels too."""
+    start = np.asarray(start)
+    if start.shape == (n,) and np.issubdtype(start.dtype, np.integer):
+        if start.min() < 0 or start.max() >= k:
+            raise fail(f"labels from 0 to {k - 1}", f"labels from {start.min()} to {start.max()}")
+        return np.eye(k)[start]
     if start.shape != (n, k) or not np.isfinite(start).all() or (start < 0).any():
-        raise fail(f"a start of shape [{n}, {k}], none negative", f"shape {list(start.shape)}")
-    return start
+        expected = f"a start of shape [{n}, {k}], finite, none negative, or integer labels of shape [{n}]"
+        raise fail(expected, f"{start.dtype} of shape {list(start.shape)}")
+    return start.astype(np.float64)

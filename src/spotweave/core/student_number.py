@@ -30,7 +30,7 @@ def choose_components(
     candidates: Sequence[int],
     *,
     criterion: Literal["bic", "icl"] = "bic",
-    covariance: Literal["diag", "tied"] = "diag",
+    covariance: Literal["diag", "tied", "spherical"] = "diag",
     dof: Literal["component", "shared"] | float = "component",
     n_init: int = 3,
     sample_weight: np.ndarray | None = None,
@@ -74,7 +74,7 @@ def choose_components(
         raise fail("features of shape [n, d]", f"shape {list(Z.shape)}")
     if len(candidates) == 0:
         raise fail("numbers of components to try", "none")
-    each = Z.shape[1] * (1 if covariance == "tied" else 2) + (dof == "component")  # parameters of a component
+    each = Z.shape[1] * (2 if covariance == "diag" else 1) + (dof == "component")  # parameters of a component
     fits = [
         StudentMixture(
             k,

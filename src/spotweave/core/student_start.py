@@ -27,6 +27,10 @@ class Frame(NamedTuple):
         """Rows ``[n, d]`` in these coordinates ``[n, p]``."""
         return (Z[:, self.varies] - self.centre[self.varies]) / self.scale
 
+    def with_one_scale(self) -> "Frame":
+        """The same centre with one scale for all features, their root mean square."""
+        return self._replace(scale=np.full_like(self.scale, np.sqrt((self.scale**2).mean())))
+
     @property
     def log_volume(self) -> float:
         """Log determinant of the scaling: a log density in these coordinates less this is one of the features."""
@@ -85,6 +89,13 @@ def kmeans_starts(
     views = [near * (frame.scale / frame.scale.max()), near]
     seeds = rng.integers(2**31, size=n_starts)
     return [_kmeans(views[j % 2], k, row_weight, int(seed)) for j, seed in enumerate(seeds)]
+
+
+def plain_kmeans_starts(
+    Y: np.ndarray, k: int, *, row_weight: np.ndarray, n_starts: int, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Label rows by k-means of all as they are, outliers too: see `kmeans_starts`."""
+    return [_kmeans(Y, k, row_weight, int(seed)) for seed in rng.integers(2**31, size=n_starts)]
 
 
 def row_precision(Y: np.ndarray) -> np.ndarray:

@@ -1,6 +1,8 @@
 """Tasks: AnnData in, results written into it."""
 
+from ..models.gene_mae_params import GeneMaeParams as GeneMaeParams
 from ..models.gmm_vgae_params import GmmVgaeParams as GmmVgaeParams
+from ._choose_genes import choose_genes as choose_genes
 from ._denoise import denoise as denoise
 from ._denoise_methods import FactorParams as FactorParams
 from ._denoise_methods import GmmVgaeMethodParams as GmmVgaeMethodParams
@@ -11,7 +13,12 @@ from ._domain_methods import SmoothParams as SmoothParams
 from ._domains import Domains as Domains
 from ._domains import domains as domains
 from ._find_pattern import find_pattern as find_pattern
+from ._gene_embedding import GeneEmbedding as GeneEmbedding
+from ._gene_embedding import SmoothGenesParams as SmoothGenesParams
+from ._gene_embedding import gene_embedding as gene_embedding
 from ._gene_interactions import gene_interactions as gene_interactions
+from ._gene_modules import GeneModules as GeneModules
+from ._gene_modules import gene_modules as gene_modules
 from ._spatial_genes import spatial_genes as spatial_genes
 
 __all__ = [
@@ -19,13 +26,20 @@ __all__ = [
     "Domains",
     "FactorParams",
     "FusionMethodParams",
+    "GeneEmbedding",
+    "GeneMaeParams",
+    "GeneModules",
     "GmmVgaeMethodParams",
     "GmmVgaeParams",
+    "SmoothGenesParams",
     "SmoothParams",
+    "choose_genes",
     "denoise",
     "domain_markers",
     "domains",
     "find_pattern",
+    "gene_embedding",
     "gene_interactions",
+    "gene_modules",
     "spatial_genes",
 ]
