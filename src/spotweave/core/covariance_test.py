@@ -188,7 +188,7 @@ def _result(sums: GeneForms, pairs: np.ndarray, spectrum: np.ndarray, scales: np
     log_p = _log_p(z, np.maximum(sums.cumulant, 0) / variance**1.5, spectrum)
     sparse = sums.sparse > SPARSE * variance**1.5
     log_p = np.where(sparse, np.maximum(log_p, -np.log1p(np.maximum(z, 0) ** 2)), log_p)
-    sd = np.sqrt(np.diag(pairs))
+    sd = np.sqrt(np.maximum(np.diag(pairs), 0))  # a broad kernel on few points may have no pair sum to speak of
     together = combine(log_p, np.divide(pairs, np.outer(sd, sd), out=np.eye(len(sd)), where=np.outer(sd, sd) > 0))
     pvalue = np.where(tested, np.exp(np.maximum(together, np.log(1e-300))), 1.0)
     qvalue, best = np.ones(len(z)), log_p.argmin(axis=1)
