@@ -268,8 +268,12 @@ def test_bad_input_is_an_error(rng):
     for weight in (np.ones(8), -np.ones(9), np.zeros(9)):
         with pytest.raises(InputError, match="9 weights"):
             StudentMixture(2).fit(Z, sample_weight=weight)
-    with pytest.raises(InputError, match=r"shape \[9, 2\]"):
-        StudentMixture(2).fit(Z, start=np.ones((9, 3)))
+    for start in (np.ones((9, 3)), np.ones(9), np.ones(8, int), np.full((9, 2), np.nan), -np.ones((9, 2))):
+        with pytest.raises(InputError, match=r"shape \[9, 2\]"):
+            StudentMixture(2).fit(Z, start=start)
+    for labels in (np.full(9, 2), np.full(9, -1)):
+        with pytest.raises(InputError, match="labels from 0 to 1"):
+            StudentMixture(2).fit(Z, start=labels)
     for settings in ({"covariance": "full"}, {"dof": "own"}, {"dof": -1.0}, {"scale_rows": -1}, {"n_init": 0}):
         with pytest.raises(InputError):
             StudentMixture(2, **settings).fit(Z)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from spotweave import InputError
+from spotweave.core.student_mixture import StudentMixture
 from spotweave.core.student_number import choose_components
 
 
@@ -36,6 +37,21 @@ def test_tied_and_weighted_rows(planted):
     for curve in (tied, held):
         assert curve.chosen == 5
         assert curve.bic.min() == curve.model.bic(planted, sample_weight=weight)
+
+
+def test_spherical_removes_by_the_parameters_of_a_mean(planted, monkeypatch):
+    strengths = []
+
+    def recorded(k, **settings):
+        strengths.append(settings["concentration"])
+        return StudentMixture(k, **settings)
+
+    monkeypatch.setattr("spotweave.core.student_number.StudentMixture", recorded)
+    curve = choose_components(planted, [4, 5, 9], covariance="spherical", dof="shared", rng=np.random.default_rng(0))
+    assert curve.chosen == 5
+    assert strengths == 3 * [1 - 6 / 4, 1 - 6 / 2]
+    assert curve.n_components[-1] < 9
+    assert curve.model.n_parameters == 5 * 6 + 4 + 1 + 1
 
 
 def test_seed_fixes_the_curve(planted):

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from scipy.stats import median_abs_deviation
+from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 from spotweave import InputError
-from spotweave.core.student_start import frame_of, kmeans_starts, weighted_median
+from spotweave.core.student_start import frame_of, kmeans_starts, plain_kmeans_starts, weighted_median
 
 
 def test_median_and_scale_are_scipys(rng):
@@ -42,3 +43,24 @@ def test_starts_find_clusters_beside_far_outliers(rng):
     frame = frame_of(Z, np.ones(300))
     starts = kmeans_starts(frame.scaled(Z), frame, 3, row_weight=np.ones(300), n_starts=4, rng=rng)
     assert max(adjusted_rand_score(truth, labels) for labels in starts) > 0.9
+
+
+def test_one_scale_keeps_the_shape_of_the_data(rng):
+    Z = rng.normal(size=(50, 3)) * [1, 10, 0.1] + 7
+    frame = frame_of(Z, np.ones(50))
+    one = frame.with_one_scale()
+    scaled = one.scaled(Z)
+    np.testing.assert_allclose(one.scale, np.sqrt((frame.scale**2).sum() / 3))
+    np.testing.assert_allclose(np.diff(scaled, axis=0) * one.scale[0], np.diff(Z, axis=0))
+    assert one.log_volume == pytest.approx(3 * np.log(one.scale[0]))
+
+
+def test_plain_starts_are_scikit_learns_far_rows_included(rng):
+    Z = rng.normal(size=(60, 2)) * [9, 1]
+    Z[0] = 500
+    starts = plain_kmeans_starts(Z, 4, row_weight=np.ones(60), n_starts=2, rng=np.random.default_rng(3))
+    seeds = np.random.default_rng(3).integers(2**31, size=2)
+    for labels, seed in zip(starts, seeds, strict=True):
+        expected = KMeans(4, n_init=1, random_state=int(seed)).fit_predict(Z)
+        assert adjusted_rand_score(expected, labels) == 1
+        assert (labels == labels[0]).sum() == 1

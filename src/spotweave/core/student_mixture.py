@@ -42,7 +42,8 @@ class StudentMixture:
         for none.
     n_init
         Starts: k-means, by turns of the features as they are and scaled, outliers drawn in (spherical: as they are,
-        outliers too). All run ten steps, the best two to the end.
+        outliers too). All run ten steps, the best two to the end. Spherical with 20 components on 699 rows of length
+        one: 24 starts met the best optimum from 6 seeds of 6 (ARI .84; k-means .75 to .84), six from 4 (else .64).
     max_iter, tol
         Most steps; converged when the objective gains less in one.
     rng

@@ -45,7 +45,9 @@ def choose_components(
     the same kinds, with k-means starts that outliers still widened, BIC without removal was off by 1.3 on average with
     the truth among the candidates, and removal of half alone by up to 8 of 20 at 30 rows a component.
     So give candidates up to twice the number that is expected; a few are enough. Features
-    with tails of their own, not shared by a row, are described by more components than clusters.
+    with tails of their own, not shared by a row, are described by more components than clusters. Spherical mixtures
+    start from k-means in which outliers keep clusters of their own, and from 9 removal left 6 of 5 planted in most of
+    4 draws, where BIC of candidates that held 5 chose it: give these every number.
 
     Parameters
     ----------
