@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from spotweave.core.losses import corruption, redundancy, scaled_squared_error, total
+from spotweave.core.losses import agreement, corruption, redundancy, scaled_squared_error, total
 
 
 @pytest.fixture
@@ -60,6 +60,27 @@ def test_corruption_is_the_binary_cross_entropy_of_both(rows):
     zero = np.zeros_like(a)
     assert corruption(*tensors(zero, b, shuffled)).item() == pytest.approx(2 * np.log(2))
     assert torch.isfinite(corruption(*tensors(1e4 * a, b, shuffled)))
+
+
+def test_agreement_matches_a_loop(rows):
+    a, b = (u / np.linalg.norm(u, axis=1)[:, None] for u in rows[:2])
+    expected = 0.0
+    for i in range(83):
+        own = np.exp(a[i] @ b[i] / 0.3)
+        there = sum(np.exp(a[i] @ b[j] / 0.3) for j in range(83))
+        back = sum(np.exp(a[j] @ b[i] / 0.3) for j in range(83))
+        expected -= (np.log(own / there) + np.log(own / back)) / 2 / 83
+    assert agreement(*tensors(a, b), temperature=0.3).item() == pytest.approx(expected)
+    assert agreement(*tensors(b, a), temperature=0.3).item() == pytest.approx(expected)
+
+
+def test_agreement_wants_each_row_at_its_own_and_away_from_others():
+    (one,) = tensors(np.eye(6))
+    assert agreement(one, one, temperature=0.05) < 1e-6
+    assert agreement(one, one.roll(1, 0), temperature=0.05) > 19
+    same = one[[0] * 6]
+    assert agreement(same, same, temperature=0.2).item() == pytest.approx(np.log(6))
+    assert agreement(one[:1], one[1:2], temperature=0.2).item() == 0  # one row has nothing to be told from
 
 
 def test_total_is_the_sum():

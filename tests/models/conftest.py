@@ -1,4 +1,4 @@
-"""A simulated tissue of three programs, made once."""
+"""A simulated tissue of three programs, and pictures of genes in four modules, each made once."""
 
 from typing import NamedTuple
 
@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from spotweave.core.expression import principal_components
+from spotweave.core.gene_bins import GeneBins, gene_bins
 from spotweave.core.graph import knn
 from spotweave.core.propagate import symmetrise
 from spotweave.models.gmm_vgae_fit import Observed
@@ -39,3 +40,21 @@ def tissue() -> Tissue:
     chunks = lambda: iter([(slice(0, N), X)])
     P = principal_components(chunks, size, 8, rng=rng).scores
     return Tissue(Observed(P, sp.csr_matrix(W), sp.csr_matrix(X), size), program, rate, X)
+
+
+class Pictures(NamedTuple):
+    bins: GeneBins
+    module: np.ndarray
+    """Of each gene, -1 for those without a pattern."""
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Pictures:
+    """60 genes on slides of 440, 57 and 3 points, the last with a bin to fill up; four modules, and 20 flat genes."""
+    rng = np.random.default_rng(8)
+    xy, slide = rng.random((500, 2)) * [3, 2], np.repeat([0, 1, 2], [440, 57, 3])
+    module = np.repeat([0, 1, 2, 3, -1], [10, 10, 10, 10, 20])
+    x, y = np.pi * xy.T / [[3], [2]]
+    waves = np.stack([np.cos(x), np.cos(y), np.cos(2 * x), np.cos(x) * np.cos(y), np.zeros(500)], axis=1)
+    X = rng.poisson(np.exp(waves[:, module]) * rng.uniform(0.3, 1.5, 60))
+    return Pictures(gene_bins(sp.csr_matrix(X), xy, n_patches=8, n_sub=4, library=slide), module)
