@@ -39,15 +39,20 @@ VERBS: dict[str, Verb] = {
     "tl.denoise genes": (tl.denoise, {"method": "factor", "genes": ["gene_03", "gene_07"], "ranks": (1,), "sd": True}),
     "tl.spatial_genes": (tl.spatial_genes, {"library_key": "slice"}),
     "tl.spatial_genes alone": (tl.spatial_genes, {"autocorrelation": False, "key_added": "mine"}),
+    "tl.gene_embedding smooth": (tl.gene_embedding, {"method": "smooth", "library_key": "slice"}),
+    "tl.gene_embedding mae": (tl.gene_embedding, {"max_steps": 4, "n_rounds": 1, "steps_round": 2, "n_latent": 3}),
+    "tl.gene_modules": (tl.gene_modules, {"n_modules": 2, "use_rep": "X_own"}),
+    "tl.choose_genes": (tl.choose_genes, {"n_top": 5, "key": "own"}),
 }
 RETURNING = {"domain_markers", "find_pattern", "gene_images", "gene_interactions"}  # return a result, write nothing
+UNCOUNTED = ("gr", "tl.gene_modules", "tl.choose_genes")  # read no counts
 SLOTS = ("obs", "var", "obsm", "varm", "obsp", "layers", "uns")
 
 every_verb = pytest.mark.parametrize(("verb", "options"), VERBS.values(), ids=VERBS)
 counting = pytest.mark.parametrize(
     ("verb", "options"),
-    [v for k, v in VERBS.items() if not k.startswith("gr")],
-    ids=[k for k in VERBS if k[:2] != "gr"],
+    [v for k, v in VERBS.items() if not k.startswith(UNCOUNTED)],
+    ids=[k for k in VERBS if not k.startswith(UNCOUNTED)],
 )
 
 
@@ -55,6 +60,8 @@ counting = pytest.mark.parametrize(
 def original() -> ad.AnnData:
     adata = datasets.simulate_tissue(240, n_genes=60, n_domains=3, n_slices=2, rng=0)
     adata.obsm["X_own"] = np.random.default_rng(0).normal(size=(240, 6))
+    adata.varm["X_own"] = np.random.default_rng(1).normal(size=(60, 3))
+    adata.var["own_statistic"], adata.var["own_qvalue"] = np.arange(60.0), np.linspace(0, 0.06, 60)
     return adata
 
 
@@ -180,7 +187,7 @@ def test_a_view_takes_the_result_and_its_parent_stays(original, verb, options):
 def test_all_but_the_data_and_the_main_argument_is_by_keyword(verb, options):
     parameters = list(inspect.signature(verb).parameters.values())
     positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
-    assert positional in (["adata"], ["adata", "n_domains"])
+    assert positional in (["adata"], ["adata", "n_domains"], ["adata", "n_modules"])
     assert inspect.signature(verb).parameters["copy"].default is False
 
 

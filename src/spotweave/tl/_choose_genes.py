@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 def choose_genes(
     adata: "AnnData",
-    n_top: int = 3_000,
     *,
+    n_top: int = 3_000,
     by: Literal["svg", "module"] = "svg",
     key: str = keys.SPATIAL_GENES,
     module_key: str = keys.GENE_MODULE,
