@@ -11,9 +11,12 @@ ROWS_PER_MODULE = 4
 """Fewer genes than this for each module are not asked about."""
 PATIENCE = 4
 """Numbers in a row that are no better before larger ones are not tried."""
-N_INIT, N_INIT_SCAN = 24, 3
+N_INIT, N_INIT_SCAN = 24, 2
 """Starts of the mixture that is kept, and of one that is only scored: at twenty modules about one start in six finds the
 best maximum known."""
+
+STEPS, STEPS_SCAN = 500, 80
+"""Of EM, at most."""
 
 
 class Modules(NamedTuple):
@@ -54,7 +57,7 @@ def fit_modules(H: np.ndarray, n_modules: int | None, *, most: int, rng: np.rand
     def scan(numbers: list[int]) -> int:
         rising = 0
         for k in numbers:
-            scores[k] = scores[k] if k in scores else fitted(H, k, N_INIT_SCAN, rng).bic(H)
+            scores[k] = scores[k] if k in scores else fitted(H, k, N_INIT_SCAN, STEPS_SCAN, rng).bic(H)
             rising = rising + 1 if scores[k] > min(scores.values()) else 0
             if rising == PATIENCE:
                 break
@@ -66,7 +69,7 @@ def fit_modules(H: np.ndarray, n_modules: int | None, *, most: int, rng: np.rand
         at = coarse.index(best)
         low, high = coarse[max(at - 1, 0)], coarse[min(at + 1, len(coarse) - 1)]
         n_modules = scan(list(range(low + 1, high, max(1, (high - low) // 4))))
-    model = fitted(H, n_modules, N_INIT, rng)
+    model = fitted(H, n_modules, N_INIT, STEPS, rng)
     scores[n_modules] = min(scores.get(n_modules, np.inf), model.bic(H))
     numbers = np.array(sorted(scores))
     curve: dict[str, Any] = {"n_modules": numbers, "score": np.array([scores[k] for k in numbers])}
@@ -81,6 +84,6 @@ def candidates(most: int) -> list[int]:
     return numbers
 
 
-def fitted(H: np.ndarray, k: int, n_init: int, rng: np.random.Generator) -> StudentMixture:
+def fitted(H: np.ndarray, k: int, n_init: int, n_steps: int, rng: np.random.Generator) -> StudentMixture:
     """A spherical mixture with one number of degrees of freedom."""
-    return StudentMixture(k, covariance="spherical", dof="shared", n_init=n_init, rng=rng).fit(H)
+    return StudentMixture(k, covariance="spherical", dof="shared", n_init=n_init, max_iter=n_steps, rng=rng).fit(H)
