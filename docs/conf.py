@@ -49,6 +49,7 @@ RESULTS = {
     "denoise": "spotweave bench denoise",
     "denoise_false": "spotweave bench denoise-false",
     "denoise_scaling": "spotweave bench denoise-scaling",
+    "genes_test": "spotweave bench genes-test",
 }
 
 

@@ -76,12 +76,42 @@ def draw_denoised():
     save(figure, FOLDER / "denoised.png")
 
 
+def draw_genes():
+    """The test of all genes of simulated tissue, and beside it the tissue's modules of genes."""
+    adata = sw.datasets.simulate_patterns(2_000, n_genes=500, n_modules=8, pattern="mixed", rng=0)
+    sw.tl.spatial_genes(adata, autocorrelation=False)
+    sw.tl.gene_embedding(adata, method="smooth")
+    sw.tl.gene_modules(adata)
+    figures = (sw.pl.spatial_genes(adata, n_names=0), sw.pl.gene_modules(adata, range(6), ncols=3))
+    save_side_by_side(figures, FOLDER / "genes.png")
+
+
+def save_side_by_side(figures, path):
+    """Paste pictures of figures beside each other, at the height of the lowest."""
+    pictures = [Image.open(drawn(figure, dpi=110)).convert("RGB") for figure in figures]
+    height = min(p.height for p in pictures)
+    pictures = [p.resize((round(p.width * height / p.height), height), Image.Resampling.LANCZOS) for p in pictures]
+    whole = Image.new("RGB", (sum(p.width for p in pictures), height), "white")
+    for left, p in zip(np.cumsum([0, *(p.width for p in pictures[:-1])]), pictures, strict=True):
+        whole.paste(p, (int(left), 0))
+    save_small(whole, path)
+
+
 def save(figure, path):
-    """Write a small PNG: 128 colours are enough for flat areas and grey text."""
+    """Write a figure as a small PNG."""
+    save_small(Image.open(drawn(figure)).convert("RGB"), path)
+
+
+def drawn(figure, *, dpi=150):
+    """A PNG of the figure, in memory."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150)
-    picture = Image.open(buffer).convert("RGB").quantize(128, dither=Image.Dither.NONE)
-    picture.save(path, optimize=True)
+    figure.savefig(buffer, format="png", dpi=dpi)
+    return buffer
+
+
+def save_small(picture, path):
+    """Write a PNG: 128 colours are enough for flat areas and grey text."""
+    picture.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 if __name__ == "__main__":
@@ -89,3 +119,4 @@ if __name__ == "__main__":
     draw_domains()
     draw_curve()
     draw_denoised()
+    draw_genes()

@@ -5,6 +5,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import adjusted_rand_score
 
 import spotweave
 import spotweave.tl
@@ -21,22 +22,40 @@ def test_pictures_scores_and_report(capsys, tmp_path, monkeypatch):
     assert main(["demo", "-o", str(tmp_path / "demo"), "--n-obs", "500"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    names = {"before_after.png", "denoised.png", "report.html", "tissue.h5ad"}
-    assert {p.name for p in (tmp_path / "demo").iterdir()} == names
+    pictures = {f"{name}.png" for name in ("before_after", "denoised", "spatial_genes", "gene_modules")}
+    assert {p.name for p in (tmp_path / "demo").iterdir()} == {*pictures, "report.html", "tissue.h5ad"}
     without, with_space = (float(v) for v in re.findall(r"^(?:without space|spotweave) +([\d.-]+)", out, re.MULTILINE))
     tissue = anndata.read_h5ad(tmp_path / "demo" / "tissue.h5ad")
     found = tissue.obs
     assert with_space == pytest.approx(spotweave.metrics.ari(found["domain_true"], found["domain"]), abs=1e-3)
     assert without == pytest.approx(spotweave.metrics.ari(found["domain_true"], found["no_space"]), abs=1e-3)
     assert with_space > without + 0.1
-    assert all(
-        (tmp_path / "demo" / f"{name}.png").read_bytes()[:4] == b"\x89PNG" for name in ("before_after", "denoised")
-    )
-    assert '<section id="denoised"' in (tmp_path / "demo" / "report.html").read_text()
+    assert all((tmp_path / "demo" / name).read_bytes()[:4] == b"\x89PNG" for name in pictures)
+    report = (tmp_path / "demo" / "report.html").read_text()
+    assert all(f'<section id="{name}"' in report for name in ("denoised", "spatial-genes"))
     measured, denoised = (float(v) for v in re.findall(r"^  (?:measured|denoised) +([\d.]+)$", out, re.MULTILINE))
     assert measured == pytest.approx(mean_correlation(tissue, tissue.X.toarray()), abs=1e-3)
     assert denoised == pytest.approx(mean_correlation(tissue, tissue.layers["denoised"]), abs=1e-3)
     assert denoised > measured + 0.1
+    hits, vary, false, flat, modules, ari = numbers_of_genes(out)
+    called = set(tissue.var_names[tissue.var["svg_qvalue"] < 0.05])
+    truth = set(tissue.var_names[tissue.var["spatial_true"]])
+    assert (hits, vary) == (len(called & truth), len(truth))
+    assert (false, flat) == (len(called - truth), tissue.n_vars - len(truth))
+    assert hits > vary / 5
+    assert false <= hits / 10
+    assert modules == len({tissue.var["module_true"][gene] for gene in truth})
+    grouped = tissue.var.loc[tissue.var["spatial_true"] & tissue.var["gene_module"].notna()]
+    assert ari == pytest.approx(adjusted_rand_score(grouped["module_true"], grouped["gene_module"]), abs=0.006)
+    assert ari > 0.3
+
+
+def numbers_of_genes(out):
+    """What the output says of genes: found, of how many, false, of how many; modules and their agreement."""
+    counts = re.search(r"found (\d+) of (\d+), and (\d+) of (\d+) that do not", out).groups()
+    modules = re.search(r"into (\d+) modules", out).group(1)
+    ari = re.search(r"true programs: ARI ([\d.-]+)$", out, re.MULTILINE).group(1)
+    return (*map(int, counts), int(modules), float(ari))
 
 
 def mean_correlation(tissue, X):
