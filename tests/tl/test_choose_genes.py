@@ -20,6 +20,7 @@ def adata():
     statistic = rng.gamma(2, 3, 40) + 20 * (codes == 0)  # the large module would crowd out the others
     qvalue = np.where(rng.random(40) < 0.8, 0.01, 0.3)
     statistic[11], qvalue[11] = np.nan, np.nan
+    statistic[12], qvalue[12] = np.nan, 0.01  # comes last
     adata.var["svg_statistic"], adata.var["svg_qvalue"] = statistic, qvalue
     return adata
 
