@@ -49,6 +49,8 @@ RESULTS = {
     "denoise": "spotweave bench denoise",
     "denoise_false": "spotweave bench denoise-false",
     "denoise_scaling": "spotweave bench denoise-scaling",
+    "genes": "spotweave bench genes --methods all",
+    "genes_domains": "spotweave bench genes-domains",
     "genes_test": "spotweave bench genes-test",
 }
 

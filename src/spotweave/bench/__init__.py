@@ -4,6 +4,8 @@ from ._denoise import denoise
 from ._denoise_false import denoise_false
 from ._denoise_scaling import denoise_scaling
 from ._domains import domains
+from ._genes import genes
+from ._genes_domains import genes_domains
 from ._genes_test import genes_test
 from ._runner import Running, run_task
 from ._scaling import scaling
@@ -17,6 +19,8 @@ __all__ = [
     "denoise_false",
     "denoise_scaling",
     "domains",
+    "genes",
+    "genes_domains",
     "genes_test",
     "run_task",
     "scaling",
