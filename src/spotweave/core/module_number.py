@@ -8,7 +8,8 @@ from .student_mixture import StudentMixture
 
 MOST_MODULES = 60
 ROWS_PER_MODULE = 4
-"""Fewer genes than this for each module are not asked about."""
+"""While the number is chosen, modules of fewer genes are removed (Figueiredo & Jain 2002): a heavy-tailed mixture is
+else likeliest with single genes as modules of their own."""
 PATIENCE = 4
 """Numbers in a row that are no better before larger ones are not tried."""
 N_INIT, N_INIT_SCAN = 24, 2
@@ -53,27 +54,29 @@ def fit_modules(H: np.ndarray, n_modules: int | None, *, most: int, rng: np.rand
     Posteriors and the curve.
     """
     scores: dict[int, float] = {}
-
-    def scan(numbers: list[int]) -> int:
-        rising = 0
-        for k in numbers:
-            scores[k] = scores[k] if k in scores else fitted(H, k, N_INIT_SCAN, STEPS_SCAN, rng).bic(H)
-            rising = rising + 1 if scores[k] > min(scores.values()) else 0
-            if rising == PATIENCE:
-                break
-        return min(scores, key=lambda k: scores[k])
-
     if n_modules is None:
         coarse = candidates(min(most, max(len(H) // ROWS_PER_MODULE, 1)))
-        best = scan(coarse)
-        at = coarse.index(best)
-        low, high = coarse[max(at - 1, 0)], coarse[min(at + 1, len(coarse) - 1)]
-        n_modules = scan(list(range(low + 1, high, max(1, (high - low) // 4))))
+        best = _scan(H, coarse, scores, rng)
+        low, high = max((k for k in coarse if k < best), default=1), min((k for k in coarse if k > best), default=best)
+        n_modules = _scan(H, list(range(low + 1, high, max(1, (high - low) // 4))), scores, rng)
     model = fitted(H, n_modules, N_INIT, STEPS, rng)
     scores[n_modules] = min(scores.get(n_modules, np.inf), model.bic(H))
     numbers = np.array(sorted(scores))
     curve: dict[str, Any] = {"n_modules": numbers, "score": np.array([scores[k] for k in numbers])}
     return Modules(model.predict_proba(H), curve, float(model.dofs_[0]), bool(model.converged_))
+
+
+def _scan(H: np.ndarray, numbers: list[int], scores: dict[int, float], rng: np.random.Generator) -> int:
+    """Add the BIC of fits that start with these numbers, under the number of modules that remain; return the best."""
+    rising = 0
+    for k in numbers:
+        fit = fitted(H, k, N_INIT_SCAN, STEPS_SCAN, rng, concentration=1.0 - ROWS_PER_MODULE)
+        least = min(scores.values(), default=np.inf)
+        scores[fit.n_components_] = min(scores.get(fit.n_components_, np.inf), fit.bic(H))
+        rising = 0 if min(scores.values()) < least else rising + 1
+        if rising == PATIENCE:
+            break
+    return min(scores, key=lambda k: scores[k])
 
 
 def candidates(most: int) -> list[int]:
@@ -84,6 +87,11 @@ def candidates(most: int) -> list[int]:
     return numbers
 
 
-def fitted(H: np.ndarray, k: int, n_init: int, n_steps: int, rng: np.random.Generator) -> StudentMixture:
+def fitted(
+    H: np.ndarray, k: int, n_init: int, n_steps: int, rng: np.random.Generator, *, concentration: float = 1.0
+) -> StudentMixture:
     """A spherical mixture with one number of degrees of freedom."""
-    return StudentMixture(k, covariance="spherical", dof="shared", n_init=n_init, max_iter=n_steps, rng=rng).fit(H)
+    mixture = StudentMixture(
+        k, covariance="spherical", dof="shared", concentration=concentration, n_init=n_init, max_iter=n_steps, rng=rng
+    )
+    return mixture.fit(H)
