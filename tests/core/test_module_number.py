@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spotweave.core.module_number import candidates, fit_modules
+from spotweave.core.module_number import candidates, fit_modules, leading
 from spotweave.core.student_mixture import StudentMixture
 
 
@@ -28,11 +28,22 @@ def test_number_of_least_score_is_the_planted_one(groups, rng):
 
 def test_score_is_bic_of_a_spherical_mixture(groups):
     found = fit_modules(groups, 4, most=20, rng=np.random.default_rng(0))
-    model = StudentMixture(4, covariance="spherical", dof="shared", n_init=20, rng=np.random.default_rng(1)).fit(groups)
+    rows = groups / np.linalg.norm(groups, axis=1, keepdims=True)
+    model = StudentMixture(4, covariance="spherical", dof="shared", n_init=20, rng=np.random.default_rng(1)).fit(rows)
     assert list(found.curve["n_modules"]) == [4]
-    assert found.curve["score"][0] == pytest.approx(model.bic(groups), rel=1e-3)
+    assert found.curve["score"][0] == pytest.approx(model.bic(rows), rel=1e-3)
     assert found.dof == pytest.approx(model.dofs_[0], rel=0.05)
     assert found.converged
+
+
+def test_leading_directions_are_those_of_least_squares(rng):
+    H = rng.normal(size=(30, 3)) @ rng.normal(size=(3, 8)) + 0.01 * rng.normal(size=(30, 8))
+    kept = leading(H, 3)
+    assert kept.shape == (30, 3)
+    np.testing.assert_allclose(np.linalg.norm(kept, axis=1), 1)
+    rows = H / np.linalg.norm(H, axis=1, keepdims=True)
+    np.testing.assert_allclose(kept @ kept.T, rows @ rows.T, atol=0.05)  # three directions are all there is
+    np.testing.assert_allclose(leading(H, 50) @ leading(H, 50).T, rows @ rows.T, atol=1e-9)
 
 
 @pytest.mark.parametrize("n", [4, 5, 9])

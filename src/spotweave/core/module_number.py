@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .gene_smooth import unit_rows
 from .student_mixture import StudentMixture
 
 MOST_MODULES = 60
@@ -32,8 +33,10 @@ class Modules(NamedTuple):
     converged: bool
 
 
-def fit_modules(H: np.ndarray, n_modules: int | None, *, most: int, rng: np.random.Generator) -> Modules:
-    """Fit the mixture; without a number, the one of least BIC.
+def fit_modules(
+    H: np.ndarray, n_modules: int | None, *, most: int, n_components: int = 16, rng: np.random.Generator
+) -> Modules:
+    """Fit the mixture to the leading directions of the genes; without a number, the one of least BIC.
 
     Numbers are tried in steps of about a fifth until `PATIENCE` of them in a row are no better, then those between the
     two around the best.
@@ -46,6 +49,9 @@ def fit_modules(H: np.ndarray, n_modules: int | None, *, most: int, rng: np.rand
         Number of components; fewer remain where some fall empty.
     most
         Largest number tried.
+    n_components
+        Leading singular directions that are kept, rows scaled to length one again: the others are mostly noise, of
+        which a common variance knows nothing.
     rng
         Draws the starts.
 
@@ -53,6 +59,7 @@ def fit_modules(H: np.ndarray, n_modules: int | None, *, most: int, rng: np.rand
     -------
     Posteriors and the curve.
     """
+    H = leading(H, n_components)
     scores: dict[int, float] = {}
     if n_modules is None:
         coarse = candidates(min(most, max(len(H) // ROWS_PER_MODULE, 1)))
@@ -64,6 +71,12 @@ def fit_modules(H: np.ndarray, n_modules: int | None, *, most: int, rng: np.rand
     numbers = np.array(sorted(scores))
     curve: dict[str, Any] = {"n_modules": numbers, "score": np.array([scores[k] for k in numbers])}
     return Modules(model.predict_proba(H), curve, float(model.dofs_[0]), bool(model.converged_))
+
+
+def leading(H: np.ndarray, n_components: int) -> np.ndarray:
+    """Rows ``[g, d]`` in their leading singular directions, of length one; as many as there are when fewer."""
+    _, _, V = np.linalg.svd(H, full_matrices=False)
+    return unit_rows(H @ V[:n_components].T)
 
 
 def _scan(H: np.ndarray, numbers: list[int], scores: dict[int, float], rng: np.random.Generator) -> int:

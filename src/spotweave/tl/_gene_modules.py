@@ -37,6 +37,7 @@ def gene_modules(
     genes: Sequence[str] | np.ndarray | None = None,
     use_rep: str = keys.GENE_EMBEDDING,
     max_modules: int = MOST_MODULES,
+    n_components: int = 16,
     key_added: str = keys.GENE_MODULE,
     table_key: str = "table",
     rng: int | np.random.Generator = 0,
@@ -61,6 +62,8 @@ def gene_modules(
         Embedding in ``varm``; rows of zeros are left out.
     max_modules
         Largest number that is tried.
+    n_components
+        Leading directions of the embedding that are used; what is left is mostly noise.
     key_added
         Name of the results.
     table_key
@@ -100,8 +103,11 @@ def gene_modules(
     if n_modules is not None:
         check_range(n_modules, "n_modules", low=1, high=len(chosen), integer=True, why="the number of genes")
     check_range(max_modules, "max_modules", low=1, integer=True)
+    check_range(n_components, "n_components", low=1, integer=True)
     with threadpool_limits(1):
-        found = fit_modules(H[chosen], n_modules, most=max_modules, rng=np.random.default_rng(rng))
+        found = fit_modules(
+            H[chosen], n_modules, most=max_modules, n_components=n_components, rng=np.random.default_rng(rng)
+        )
     k = found.probability.shape[1]
     order = np.argsort(-np.bincount(found.probability.argmax(axis=1), minlength=k), kind="stable")
     posterior = found.probability[:, order]
@@ -113,7 +119,12 @@ def gene_modules(
     module = pd.Series(labels(codes, k), index=adata.var_names, name=key_added)
     if copy:
         return GeneModules(module, probability, pd.DataFrame(found.curve))
-    used: dict[str, Any] = {"n_modules": n_modules, "use_rep": use_rep, "max_modules": max_modules}
+    used: dict[str, Any] = {
+        "n_modules": n_modules,
+        "use_rep": use_rep,
+        "max_modules": max_modules,
+        "n_components": n_components,
+    }
     if not isinstance(rng, np.random.Generator):
         used["rng"] = rng
     said = {
