@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from .._check import check_range, fail
+
 
 @dataclass(frozen=True)
 class GeneMaeParams:
@@ -54,3 +56,17 @@ class GeneMaeParams:
     """Genes of a minibatch."""
     held_out: float = 0.1
     """Share of the molecules that training is judged by."""
+
+    def __post_init__(self) -> None:
+        whole = ("n_patches", "n_sub", "n_latent", "width", "depth", "n_heads", "n_functions", "n_rounds")
+        for name in (*whole, "steps_round", "max_steps", "patience", "batch_size"):
+            check_range(getattr(self, name), name, low=1, high=1e9, integer=True)
+        check_range(self.n_modules, "n_modules", low=2, high=1e6, integer=True)
+        check_range(self.masked, "masked", low=0, high=0.99)
+        check_range(self.held_out, "held_out", low=0.01, high=0.9)
+        for name in ("temperature", "softness", "learning_rate"):
+            check_range(getattr(self, name), name, low=1e-6, high=1e6)
+        for name in ("length_scale", "contrast", "weight_modules", "weight_decay"):
+            check_range(getattr(self, name), name, low=0, high=1e6)
+        if self.width % self.n_heads:
+            raise fail("a width that n_heads divides", f"width={self.width}, n_heads={self.n_heads}")
