@@ -156,8 +156,9 @@ def _sizes(adata: "AnnData", key: str | None, kept: np.ndarray) -> np.ndarray | 
 
 
 def _axes(names: Sequence[str]) -> tuple[Figure, Axes]:
-    columns = legend_columns(len(names), _SIDE)
-    side = 0.3 + columns * (0.45 + 0.075 * max([*map(len, names), 6])) if names else 0.2
+    columns = legend_columns(len(names) + 1, _SIDE)  # and one entry for the genes of no module
+    letters = max([*map(len, names), 4]) + len(" (1,234)")
+    side = 0.3 + columns * (0.45 + 0.075 * letters) if names else 0.2
     left, bottom = 0.4, 0.4
     width, height = left + _SIDE + side, bottom + _SIDE + _TOP
     figure = new_figure(width, height, layout=None)
