@@ -120,7 +120,7 @@ def modules_result():
         adata.var[f"svg_{name}"] = np.asarray(values, dtype=float)
     adata.var["svg_moran"] = rng.uniform(-0.01, 0.8, 41)
     names = ["0", "1", "2"]
-    adata.var["gene_module"] = pd.Categorical.from_codes(codes, names)
+    adata.var["gene_module"] = pd.Categorical.from_codes(codes.astype(np.intp), pd.Index(names))
     P = np.where(has[:, None], 0.1 + 0.7 * np.eye(3)[codes], np.nan)
     adata.varm["gene_module_probability"] = pd.DataFrame(P, index=adata.var_names, columns=names)
     H = 4 * np.eye(3)[codes] @ rng.normal(size=(3, 5)) + rng.normal(size=(41, 5))

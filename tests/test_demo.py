@@ -52,9 +52,9 @@ def test_pictures_scores_and_report(capsys, tmp_path, monkeypatch):
 
 def numbers_of_genes(out):
     """What the output says of genes: found, of how many, false, of how many; modules and their agreement."""
-    counts = re.search(r"found (\d+) of (\d+), and (\d+) of (\d+) that do not", out).groups()
-    modules = re.search(r"into (\d+) modules", out).group(1)
-    ari = re.search(r"true programs: ARI ([\d.-]+)$", out, re.MULTILINE).group(1)
+    ((*counts,),) = re.findall(r"found (\d+) of (\d+), and (\d+) of (\d+) that do not", out)
+    (modules,) = re.findall(r"into (\d+) modules", out)
+    (ari,) = re.findall(r"true programs: ARI ([\d.-]+)$", out, re.MULTILINE)
     return (*map(int, counts), int(modules), float(ari))
 
 
