@@ -28,7 +28,7 @@ def run_peer(peer: str, A: sp.csr_matrix, xy: np.ndarray, seed: int) -> tuple[Pr
     RuntimeError
         With the last line that the other Python wrote, when it fails.
     """
-    means, costs = process.call("denoise", SCRIPTS / f"{peer}.py", _peer(peer), A, xy, seed)
+    means, costs = process.call("denoise", SCRIPTS / f"{peer}.py", _peer(peer), {"X": A, "xy": xy, "seed": seed})
     return (lambda rows: np.asarray(means[rows])), dict(costs)
 
 

@@ -46,7 +46,8 @@ def run_test(tissue: Tissue, settings: Mapping[str, Any], seed: int) -> GeneTest
         return GeneTests(*PLAIN[options["plain"]](tissue), {})
     if "peer" in options:
         name = options["peer"]
-        found, costs = process.call("test_genes", script_of(name), PEERS[name], tissue.X, tissue.xy, seed)
+        given = {"X": tissue.X, "xy": tissue.xy, "seed": seed}
+        found, costs = process.call("test_genes", script_of(name), PEERS[name], given)
         return GeneTests(*_complete(*np.asarray(found)), costs)
     return GeneTests(*_complete(*_ours(tissue, options)), {})
 

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -33,9 +33,9 @@ def missing(peer: Peer) -> str | None:
 
 
 def call(
-    function: str, script: Path, peer: Peer, A: sp.csr_matrix, xy: np.ndarray, seed: int
+    function: str, script: Path, peer: Peer, given: Mapping[str, np.ndarray | sp.csr_matrix | int]
 ) -> tuple[np.ndarray, Mapping[str, float]]:
-    """Call ``function(A, xy, seed)`` of a file `script` that lies beside ``_main.py``.
+    """Call ``function(**given)`` of a file `script` that lies beside ``_main.py``.
 
     Parameters
     ----------
@@ -45,12 +45,8 @@ def call(
         File that imports the package.
     peer
         The Python that runs it.
-    A
-        Counts ``[n, g]``.
-    xy
-        Coordinates ``[n, 2]``.
-    seed
-        For its random numbers.
+    given
+        Its arguments by name: arrays, CSR matrices and whole numbers.
 
     Returns
     -------
@@ -62,10 +58,13 @@ def call(
         With the last line that the other Python wrote, when it fails.
     """
     with TemporaryDirectory(prefix="spotweave-peer-") as folder:
-        given, result, costs, log = (Path(folder, name) for name in ("in.npz", "out.npy", "costs.json", "log.txt"))
-        np.savez(given, data=A.data, indices=A.indices, indptr=A.indptr, shape=A.shape, xy=xy, seed=seed)
+        written, result, costs, log = (Path(folder, name) for name in ("in.npz", "out.npy", "costs.json", "log.txt"))
+        parts: dict[str, Any] = {
+            key: value for name, argument in given.items() for key, value in _parts(name, argument)
+        }
+        np.savez(written, **parts)
         # -I: neither the modules of this Python nor the scripts, named like the packages they import, are seen there
-        files = (script.parent / "_main.py", script, function, given, result, costs)
+        files = (script.parent / "_main.py", script, function, written, result, costs)
         command = [os.environ[peer.variable], "-I", *map(str, files)]
         with log.open("wb") as stream:
             status = subprocess.run(command, cwd=folder, stdout=stream, stderr=stream, check=False).returncode
@@ -74,3 +73,10 @@ def call(
         found = np.load(result, mmap_mode="r")  # the map outlives the file's name
         taken = json.loads(costs.read_text(encoding="utf-8"))
     return found, {**taken, "wall_s": taken["fit_s"], "cpu_s": taken["fit_cpu_s"]}
+
+
+def _parts(name: str, argument: Any) -> list[tuple[str, Any]]:
+    """Arrays that make up an argument: a CSR matrix has four, their names with a dot."""
+    if sp.issparse(argument):
+        return [(f"{name}.{part}", getattr(argument, part)) for part in ("data", "indices", "indptr", "shape")]
+    return [(name, argument)]
