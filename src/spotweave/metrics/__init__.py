@@ -1,4 +1,4 @@
-"""Scores, arrays in and numbers out: of domains (agreement with a truth, separation, smoothness) and expected counts.
+"""Scores, arrays in and numbers out: of domains (agreement, separation, smoothness), expected counts, predicted genes.
 
 Labels may be of any type (strings, numbers, categoricals). Rows whose truth is missing (NaN, None, NA) are dropped.
 """
@@ -15,9 +15,12 @@ from ._counts import residual_correlation as residual_correlation
 from ._domains import asw as asw
 from ._domains import chaos as chaos
 from ._domains import pas as pas
+from ._imputed import ImputationScores as ImputationScores
+from ._imputed import imputation_scores as imputation_scores
 from ._names import align_labels as align_labels
 
 __all__ = [
+    "ImputationScores",
     "align_labels",
     "ami",
     "ari",
@@ -25,6 +28,7 @@ __all__ = [
     "chaos",
     "completeness",
     "homogeneity",
+    "imputation_scores",
     "negative_binomial_deviance",
     "nmi",
     "pas",
