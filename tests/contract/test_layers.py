@@ -18,10 +18,11 @@ ROOT = Path(spotweave.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 BASE = {"_check", "_keys", "_settings"}
-DOOR = {*BASE, "_table", "_whole", "core"}
+DOOR = {*BASE, "_gene_names", "_table", "_whole", "core"}
 ALLOWED = {
     "__init__": {"_check", "_settings"},
     "_check": set(),
+    "_gene_names": {"_check"},
     "_keys": set(),
     "_settings": set(),
     "_whole": {"_check"},
@@ -49,7 +50,15 @@ HEAVY = {
 }
 
 
-PRIVATE = {"_report": "report", "_commands": "cli", "_demo": "cli", "_info": "cli", "_gene_images": "pp"}  # parts
+PRIVATE = {  # parts
+    "_report": "report",
+    "_commands": "cli",
+    "_demo": "cli",
+    "_info": "cli",
+    "_gene_images": "pp",
+    "_gene_kinds": "_gene_names",
+    "_gene_pairing": "_gene_names",
+}
 
 
 def layer_of(path: Path) -> str:
