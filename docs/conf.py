@@ -52,6 +52,7 @@ RESULTS = {
     "genes": "spotweave bench genes --methods all",
     "genes_domains": "spotweave bench genes-domains",
     "genes_test": "spotweave bench genes-test",
+    "impute": "spotweave bench impute --sets all",
 }
 
 

@@ -98,7 +98,7 @@ def test_the_truth_itself_is_the_best(truth, depth):
     found = imputation_scores(truth, truth, depth)
     for name in ("pcc", "ssim", "residual_r"):
         np.testing.assert_allclose(getattr(found, name), 1)
-    np.testing.assert_allclose(np.abs([found.rmse, found.js]), 0, atol=1e-9)
+    np.testing.assert_allclose([found.rmse, found.js], 0, atol=1e-7)
     assert (found.deviance_explained > 0.8).all()
 
 
@@ -108,7 +108,7 @@ def test_constant_and_absent_genes(truth, means, depth):
     found = imputation_scores(truth, means, depth)
     assert all(np.isnan(score[1]) for score in found)
     assert found.pcc[2] == found.pcc[3] == found.residual_r[3] == 0
-    np.testing.assert_allclose(found.rmse[2:], 1)
+    np.testing.assert_allclose(found.rmse[2:], np.sqrt(2))
     assert found.js[3] == pytest.approx(np.log(2))
     assert found.deviance_explained[3] < -1, "nothing expected where much is found"
     assert np.isfinite([score[[0, 2, 3]] for score in found]).all()

@@ -7,6 +7,7 @@ from ._domains import domains
 from ._genes import genes
 from ._genes_domains import genes_domains
 from ._genes_test import genes_test
+from ._impute import impute
 from ._runner import Running, run_task
 from ._scaling import scaling
 from ._section import section
@@ -22,6 +23,7 @@ __all__ = [
     "genes",
     "genes_domains",
     "genes_test",
+    "impute",
     "run_task",
     "scaling",
     "section",

@@ -25,7 +25,7 @@ class ImputationScores(NamedTuple):
     ssim: np.ndarray
     """Structural similarity."""
     rmse: np.ndarray
-    """Root mean squared difference of z-scores; lower is better."""
+    """Root mean squared difference of z-scores, the square root of 2 for a constant prediction; lower is better."""
     js: np.ndarray
     """Jensen-Shannon divergence of the shares of cells in the gene, natural logarithm; lower is better."""
     residual_r: np.ndarray
@@ -66,7 +66,8 @@ def imputation_scores(truth: Any, predicted: Any, depth: Any) -> ImputationScore
 
     Returns
     -------
-    Scores of each gene. A gene that is predicted to be 0 everywhere has ``js`` = log 2 and correlations of 0.
+    Scores of each gene. A gene that is predicted to be 0 everywhere has ``js`` = log 2 and correlations of 0. The ``rmse`` of a
+    constant prediction is the limit of ever weaker noise, lest it beats all that are informed.
 
     Raises
     ------
@@ -103,8 +104,8 @@ def _gene_blocks(X: Any) -> Iterator[slice]:
 def _scores(x: np.ndarray, q: np.ndarray, depth: np.ndarray) -> np.ndarray:
     """All scores ``[6, t]`` of a block of genes ``[n, t]``."""
     z_x, z_q = _standardised(x), _standardised(q)
-    rmse = np.sqrt(((z_x - z_q) ** 2).mean(axis=0))
-    plain = [(z_x * z_q).mean(axis=0), _ssim(_over(x, x.max(axis=0)), _over(q, q.max(axis=0))), rmse]
+    pcc = (z_x * z_q).mean(axis=0)
+    plain = [pcc, _ssim(_over(x, x.max(axis=0)), _over(q, q.max(axis=0))), np.sqrt(2 * np.maximum(1 - pcc, 0))]
     counted = depth > 0
     return np.stack([*plain, _divergence(x, q), *_beyond_depth(x[counted], q[counted], depth[counted])])
 

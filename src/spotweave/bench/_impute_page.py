@@ -1,0 +1,99 @@
+"""The Markdown page of the imputation benchmark."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from . import _summary as summary
+from ._costs_table import failures, threads
+from ._denoise_tables import leaders, over_sets
+from ._domains_page import in_order
+from ._host import host
+from ._impute_methods import METHODS
+from ._impute_sets import GROUPS, SETS
+from ._markdown import number, seconds, table
+
+COLUMNS = {  # score: head of its column, which is best
+    "pcc": ("PCC", "high"),
+    "ssim": ("SSIM", "high"),
+    "rmse": ("RMSE", "low"),
+    "js": ("JS", "low"),
+    "residual_r": ("residual r", "high"),
+    "deviance_explained_median": ("deviance explained", "high"),
+    "moran_error": ("Moran error", "low"),
+}
+RATES = {"rate_r": ("r with true rates", "high")}  # of simulated tissue
+SAID = (
+    "Genes of a target predicted from its other genes and a reference, fold by fold. PCC, SSIM, RMSE of z-scores and "
+    "JS (Jensen-Shannon divergence) are those of the published benchmark (Li et al. 2022), means over genes; they "
+    "reward predicted depth. Residual r is the correlation beyond depth (mean over genes), deviance explained the part "
+    "of the negative binomial deviance left by depth alone (median over genes); `depth` has 0 in both. Moran error is "
+    "the mean difference of Moran's I between prediction and counts. CPU seconds are of all folds, of the method "
+    "alone. Bold: the best of a column.\n"
+)
+
+
+def impute_page(rows: pd.DataFrame) -> str:
+    """Return the summary of all rows of ``impute.csv``."""
+    good, parts = summary.succeeded(rows), ["# Imputation of genes outside a panel\n"]
+    if len(good):
+        parts += [f"{SAID[:-1]} Means over seeds; {threads(good)}.\n"]
+        for title, group in (("Measured", "real"), ("Simulated", "simulated")):
+            parts += _overview(title, good[good["dataset"].isin(GROUPS[group])])
+        for name in (name for name in SETS if (good["dataset"] == name).any()):
+            parts += _section(name, good[good["dataset"] == name])
+    return "\n".join([*parts, *failures(rows), "---\n", f"Summed up on {host()}\n"])
+
+
+def _overview(title: str, rows: pd.DataFrame) -> list[str]:
+    """Means over data sets, of methods that were run on all of them."""
+    n_sets = rows["dataset"].nunique()
+    if n_sets < 2:
+        return []
+    columns, names = _columns(rows), in_order(rows["method"], METHODS)
+    means = {column: over_sets(rows, names, column) for column in columns}
+    complete = [name for name in names if means["pcc"].get(name, (0.0, 0))[1] == n_sets]
+    values = {column: {name: means[column][name][0] for name in complete} for column in columns}
+    cpu = rows.groupby(["dataset", "method"])["fit_cpu_s"].median().groupby("method").mean()
+    return [f"## {title} targets, mean of {n_sets}\n", _table(values, complete, columns, _plain(cpu))]
+
+
+def _section(name: str, rows: pd.DataFrame) -> list[str]:
+    """Table of one data set."""
+    first = rows.iloc[0]
+    said = (
+        f"{first['n_obs']:,.0f} cells, reference of {first['n_reference']:,.0f}; {first['n_wanted']:,.0f} of "
+        f"{first['n_genes']:,.0f} shared genes predicted in {_counted(rows['n_folds'])} folds.\n"
+    )
+    columns, methods = _columns(rows), in_order(rows["method"], METHODS)
+    values = {column: _plain(rows.groupby("method")[column].mean()) for column in columns}
+    cpu = _plain(rows.groupby("method")["fit_cpu_s"].median())
+    return [f"## {name}\n", said, _table(values, methods, columns, cpu)]
+
+
+def _plain(values: pd.Series) -> dict[str, float]:
+    return {str(method): float(value) for method, value in values.items()}
+
+
+def _counted(n_folds: pd.Series) -> str:
+    """Number of folds, or numbers where methods differ."""
+    return " or ".join(f"{n:.0f}" for n in sorted(set(n_folds)))
+
+
+def _columns(rows: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    return {**COLUMNS, **(RATES if "rate_r" in rows and rows["rate_r"].notna().any() else {})}
+
+
+def _table(
+    values: Mapping[str, Mapping[str, float]],
+    methods: Sequence[str],
+    columns: Mapping[str, tuple[str, str]],
+    cpu: Mapping[str, float],
+) -> str:
+    best = {column: leaders(values[column], way) for column, (_, way) in columns.items()}
+    lines = []
+    for method in methods:
+        cells = [(number(values[column][method]), method in best[column]) for column in columns]
+        marked = [f"**{text}**" if leads else text for text, leads in cells]
+        lines.append([f"`{method}`", *marked, seconds(cpu[method])])
+    return table(["method", *(head for head, _ in columns.values()), "CPU s"], lines)

@@ -1,0 +1,91 @@
+"""Predicted genes judged by the counts that were kept from the method."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from .._whole import write_whole
+from ..core.autocorrelation import morans_i
+from ..core.graph import knn
+from ..metrics import imputation_scores
+from ._denoise_rivals import depths
+from ._impute_data import Panels
+from ._impute_fit import Imputed
+
+SCORES = ["pcc", "ssim", "rmse", "js", "residual_r", "deviance_explained"]
+MEDIANS = ["residual_r", "deviance_explained"]
+N_NEIGHS = 6
+BLOCK = 4_000_000  # entries held dense at once, 32 MB
+
+
+def score(panels: Panels, found: Imputed) -> list[dict[str, Any]]:
+    """One row of means over genes; a table of the genes goes into the folder of details."""
+    genes = pd.concat([_of_fold(panels, k, means) for k, means in enumerate(found.means)], ignore_index=True)
+    if panels.dataset.details is not None:
+        _write(genes, panels, found)
+    row: dict[str, Any] = {
+        "n_obs": panels.X.shape[0],
+        "n_reference": panels.R.shape[0],
+        "n_genes": len(panels.genes),
+        "n_wanted": len(genes),
+        "n_folds": len(found.means),
+    }
+    row |= {name: genes[name].mean() for name in [*SCORES, *(["rate_r"] if "rate_r" in genes else [])]}
+    row |= {f"{name}_median": genes[name].median() for name in MEDIANS}
+    row["moran_error"] = (genes["moran_predicted"] - genes["moran_truth"]).abs().mean()
+    return [{**row, **found.costs}]
+
+
+def moran(x: np.ndarray, depth: np.ndarray, W: sp.csr_matrix) -> np.ndarray:
+    """Moran's I ``[t]`` of logarithms of counts at the median depth; 0 for a gene that does not vary."""
+    factor = np.divide(np.median(depth[depth > 0]), depth, out=np.zeros_like(depth), where=depth > 0)
+    values = np.log1p(x * factor[:, None])
+    varies = np.ptp(values, axis=0) > 0
+    result = np.zeros(x.shape[1])
+    if varies.any():
+        result[varies] = morans_i(values[:, varies], W).statistic
+    return result
+
+
+def _of_fold(panels: Panels, fold: int, means: np.ndarray) -> pd.DataFrame:
+    """Scores of each gene of a fold."""
+    wanted = panels.folds()[fold]
+    if means.shape != (panels.X.shape[0], len(wanted)):
+        msg = f"expected predictions of shape {[panels.X.shape[0], len(wanted)]}; found {list(means.shape)}"
+        raise ValueError(msg)
+    panel = np.setdiff1d(np.arange(len(panels.genes)), wanted)
+    depth, W = depths(panels.X[:, panel]), knn(panels.xy, n_neighs=N_NEIGHS).connectivities
+    parts = [_of_block(panels, wanted[block], means[:, block], depth, W) for block in _blocks(*means.shape)]
+    return pd.concat(parts).assign(fold=fold)
+
+
+def _of_block(
+    panels: Panels, wanted: np.ndarray, means: np.ndarray, depth: np.ndarray, W: sp.csr_matrix
+) -> pd.DataFrame:
+    truth, q = panels.X[:, wanted].toarray().astype(np.float64), np.asarray(means, np.float64)
+    total = q.sum(axis=0)
+    scaled = q * np.divide(truth.sum(axis=0), total, out=np.zeros(len(total)), where=total > 0)
+    table = pd.DataFrame({"gene": panels.genes[wanted], **imputation_scores(truth, q, depth)._asdict()})
+    table["moran_truth"], table["moran_predicted"] = moran(truth, depth, W), moran(scaled, depth, W)
+    if panels.rates is not None:
+        table["rate_r"] = imputation_scores(panels.rates[:, wanted], q, depth).residual_r
+    return table
+
+
+def _blocks(n: int, t: int) -> Iterator[slice]:
+    size = max(1, BLOCK // n)
+    return (slice(start, min(start + size, t)) for start in range(0, t, size))
+
+
+def _write(genes: pd.DataFrame, panels: Panels, found: Imputed) -> None:
+    """One file a run, for the parent to gather."""
+    (method, seed), name = found.run, panels.dataset.name
+    table = genes.assign(dataset=name, method=method, seed=seed)
+    first = ["dataset", "method", "seed", "fold", "gene"]
+    table = table[[*first, *(column for column in table if column not in first)]]
+    if panels.dataset.details is not None:
+        path = panels.dataset.details / f"{name}-{method}-{seed}.csv"
+        write_whole(path, table.to_csv(index=False, float_format="%.5g").encode())
