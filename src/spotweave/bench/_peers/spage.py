@@ -7,7 +7,7 @@ import pandas as pd
 from SpaGE.main import SpaGE  # type: ignore[import-not-found]
 
 PER_MILLION = 1e6
-MOST_VECTORS = 30  # of its tutorial, where the panel has 33 genes
+VECTORS = 30, 50  # principal vectors of its authors: for a panel of 33 genes (its tutorial), and for larger ones
 
 
 def impute(X: Any, R: Any, Y: Any, xy: np.ndarray, seed: int) -> np.ndarray:
@@ -21,7 +21,9 @@ def impute(X: Any, R: Any, Y: Any, xy: np.ndarray, seed: int) -> np.ndarray:
     kept = np.flatnonzero((target.std(axis=0) > 0) & (reference[:, :p].std(axis=0) > 0))
     panel, wanted = [f"panel{j}" for j in kept], [f"wanted{j}" for j in range(Y.shape[1])]
     RNA = pd.DataFrame(np.hstack([reference[:, kept], reference[:, p:]]), columns=[*panel, *wanted])
-    found = SpaGE(pd.DataFrame(target[:, kept], columns=panel), RNA, min(MOST_VECTORS, len(kept)), wanted)
+    n_vectors = VECTORS[len(kept) > VECTORS[1]]
+    np.random.seed(seed)  # noqa: NPY002 (its PCA draws from there when there are many genes)
+    found = SpaGE(pd.DataFrame(target[:, kept], columns=panel), RNA, min(n_vectors, len(kept)), wanted)
     return np.expm1(np.nan_to_num(found[wanted].to_numpy(dtype=np.float64)))
 
 
