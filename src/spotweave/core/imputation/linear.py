@@ -1,0 +1,102 @@
+"""Linear routes: ridge regression on the panel, and factors of all genes scored by the panel."""
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from .features import Scale, features
+from .pair import CEILING, Pair, Predict, sizes
+
+RIDGE = 0.3
+"""Of a ridge regression on standardised panel genes, beside their correlation matrix."""
+SCORE_RIDGE = 0.1
+"""The same for scores of factors, which are much less noisy than one gene."""
+
+
+def ridge(pair: Pair, rng: np.random.Generator, *, scale: Scale = "residual", penalty: float = RIDGE) -> Predict:
+    r"""Predict each wanted gene from the panel by ridge regression learned on the reference.
+
+    .. math:: C = (B^\top B / m + \lambda I)^{-1} B^\top T / m, \qquad \hat T = A C
+
+    with A and B the standardised panel of target and reference and T the wanted genes of the reference.
+
+    Parameters
+    ----------
+    pair
+        Counts.
+    rng
+        Not used.
+    scale
+        Features: see `features`.
+    penalty
+        :math:`\lambda`.
+
+    Returns
+    -------
+    Predictions of wanted genes, standardised: their variance is the share that the panel explains.
+    """
+    A, B, size = *panel_features(pair, scale), sizes(pair.R)
+    gram = B.T @ B / len(B) + penalty * np.eye(B.shape[1], dtype=B.dtype)
+    scores = np.linalg.solve(gram, A.T).T  # [n, p]
+    return lambda genes: bounded(scores @ (B.T @ features(pair.Y[:, genes], size, scale) / len(B)))
+
+
+def factor(
+    pair: Pair, rng: np.random.Generator, *, scale: Scale = "log", rank: int = 10, most_genes: int = 4_000
+) -> Predict:
+    """Predict wanted genes from principal components of the reference, which the panel scores.
+
+    Components are those of panel and wanted genes together, so that a direction which the panel sees badly is shrunk,
+    not lost; the panel scores them by ridge regression, and each wanted gene is regressed on the scores.
+
+    Parameters
+    ----------
+    pair
+        Counts.
+    rng
+        Not used.
+    scale
+        Features: see `features`.
+    rank
+        Components.
+    most_genes
+        Wanted genes that take part in finding the components: those with most counts.
+
+    Returns
+    -------
+    Predictions, as of `ridge`.
+    """
+    A, B, size = *panel_features(pair, scale), sizes(pair.R)
+    Z = components(np.hstack([B, features(pair.Y[:, busiest(pair.Y, most_genes)], size, scale)]), rank)
+    gram = B.T @ B / len(B) + SCORE_RIDGE * np.eye(B.shape[1], dtype=B.dtype)
+    scores = A @ np.linalg.solve(gram, B.T @ Z / len(B))  # [n, k]
+    solve = np.linalg.inv(Z.T @ Z) @ Z.T
+    return lambda genes: bounded(scores @ (solve @ features(pair.Y[:, genes], size, scale)))
+
+
+def panel_features(pair: Pair, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
+    """Standardised panel of target ``[n, p]`` and reference ``[m, p]``."""
+    return features(pair.X, sizes(pair.X), scale), features(pair.R, sizes(pair.R), scale)
+
+
+def components(J: np.ndarray, rank: int) -> np.ndarray:
+    """Scores of the leading principal components ``[m, k]`` of centred features ``[m, g]``."""
+    m, g = J.shape
+    rank = max(1, min(rank, m - 2, g - 1))
+    gram = np.asarray(J @ J.T if m <= g else J.T @ J, np.float64)
+    values, vectors = np.linalg.eigh(gram)
+    lead = vectors[:, ::-1][:, :rank]
+    return (lead * np.sqrt(np.maximum(values[::-1][:rank], 1e-9)) if m <= g else J @ lead).astype(np.float32)
+
+
+def busiest(Y: sp.csc_matrix, most: int) -> Any:
+    """Return the genes with most counts, all when there are no more than `most`."""
+    if Y.shape[1] <= most:
+        return slice(None)
+    return np.sort(np.argsort(-np.asarray(Y.sum(axis=0)).ravel(), kind="stable")[:most])
+
+
+def bounded(values: np.ndarray) -> np.ndarray:
+    """Predictions within reason, float32."""
+    return np.clip(values, -CEILING, CEILING).astype(np.float32)
