@@ -34,7 +34,7 @@ def test_from_command_to_page(capsys, tmp_path):
     rows, genes = pd.read_csv(out / "impute.csv"), pd.read_csv(out / "impute_genes.csv")
     assert rows["error"].isna().all()
     assert rows["method"].tolist() == ["depth", "panel_mean"]
-    assert rows["residual_r"][0] == 0
+    assert abs(rows["residual_r"][0]) < 0.1  # depth alone
     assert (rows["n_wanted"] == rows["n_genes"]).all()
     assert genes.groupby("method").size().tolist() == rows["n_wanted"].tolist()
     assert "| `panel_mean` |" in (out / "impute.md").read_text()

@@ -14,6 +14,7 @@ MOST_VALUES = 4_000_000  # of a dense block of genes: 32 MB
 FLOOR = 0.01  # of what depth alone expects: 0 expected and 1 found would cost infinitely much
 CONSTANT = 1e-10  # variance, as a part of the mean square, below which values are constant: the rest is rounding
 SMALLEST = 1e-20  # the same for residuals, in units of the count's own noise
+POWER_STEPS, POWERS = 15, (-1.0, 4.0)  # of the fit of a power of depth
 K1, K2 = 0.01, 0.03  # of the structural similarity
 
 
@@ -29,9 +30,9 @@ class ImputationScores(NamedTuple):
     js: np.ndarray
     """Jensen-Shannon divergence of the shares of cells in the gene, natural logarithm; lower is better."""
     residual_r: np.ndarray
-    """Correlation beyond depth; 0 for a prediction that depth alone makes."""
+    """Partial correlation beyond depth; about 0 for a prediction that depth alone makes."""
     deviance_explained: np.ndarray
-    """Part explained of the deviance that depth leaves; 0 for a prediction that depth alone makes, at most 1."""
+    """Part explained of the deviance that depth leaves, at most 1; not above 0 for one that a power of depth makes."""
 
 
 def imputation_scores(truth: Any, predicted: Any, depth: Any) -> ImputationScores:
@@ -45,15 +46,16 @@ def imputation_scores(truth: Any, predicted: Any, depth: Any) -> ImputationScore
               \frac{c_{xq} + C_2 / 2}{s_x s_q + C_2 / 2}, \quad C_1 = 0.01^2, \; C_2 = 0.03^2;
 
     ``rmse`` of z-scores, which equals :math:`\sqrt{2 (1 - \mathrm{pcc})}`; ``js`` of values divided by their sum. All
-    four reward a prediction of depth. The others do not: depth alone expects :math:`\mu_i = d_i \sum x / \sum d` of a
-    gene with counts x, the prediction q is brought to the same sum as x, and
+    four reward a prediction of depth. The others do not: depth alone expects :math:`\mu_i = a d_i^b` of a gene with
+    counts x, where a and b are fitted to x itself (negative binomial, the dispersion :math:`\alpha` by moments), so that
+    no prediction made of depth does better; the prediction q is brought to the same sum as x, and
 
     .. math:: \mathrm{residual\_r} = \mathrm{cor}_i \left(\frac{x_i - \mu_i}{\sqrt{\mu_i + \alpha \mu_i^2}},
-              \frac{q_i - \mu_i}{\sqrt{\mu_i + \alpha \mu_i^2}}\right), \quad
+              \frac{q_i - \mu_i}{\sqrt{\mu_i + \alpha \mu_i^2}} \;\middle|\; \log d_i, \log^2 d_i\right), \quad
               \mathrm{deviance\_explained} = 1 - \frac{D(\max(q, 0.01 \mu))}{D(\mu)}
 
-    with the gene's dispersion :math:`\alpha` around :math:`\mu` (by moments) and the negative binomial deviance D,
-    summed over cells. Both leave out cells of depth 0. Noise of the counts keeps even true means far from 1.
+    with the partial correlation, and the negative binomial deviance D summed over cells. Both leave out cells of depth
+    0. Noise of the counts keeps even true means far from 1.
 
     Parameters
     ----------
@@ -130,16 +132,48 @@ def _divergence(x: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 def _beyond_depth(x: np.ndarray, q: np.ndarray, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Correlation of residuals and part of the deviance explained ``[t]``."""
-    total = x.sum(axis=0)
-    mean = np.outer(depth / depth.sum(), total)
-    q = _over(q, q.sum(axis=0)) * total
-    alpha = fit_dispersion(lambda: iter([(slice(None), x)]), lambda rows: mean[rows])
-    r, s = (_standardised(pearson_residuals(values, mean, alpha), SMALLEST) for values in (x, q))
-    correlation = np.where(q.any(axis=0), (r * s).mean(axis=0), 0.0)
+    log_depth = np.log(depth)
+    mean, alpha = _of_depth(x, log_depth)
+    q = _over(q, q.sum(axis=0)) * x.sum(axis=0)
+    r, s = (_free_of(log_depth, pearson_residuals(values, mean, alpha)) for values in (x, q))
+    correlation = np.where(q.any(axis=0), (_standardised(r, SMALLEST) * _standardised(s, SMALLEST)).mean(axis=0), 0.0)
     left, base = (
         negative_binomial_deviance(x, means, alpha).sum(axis=0) for means in (np.maximum(q, FLOOR * mean), mean)
     )
     return correlation, 1 - np.divide(left, base, out=np.ones(len(base)), where=base > 0)
+
+
+def _of_depth(x: np.ndarray, log_depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The power of depth that fits each gene best: means ``[n, t]`` with the gene's total, and dispersion ``[t]``."""
+    total, alpha = x.sum(axis=0), np.zeros(x.shape[1])
+    power = np.ones(x.shape[1])
+    for step in range(POWER_STEPS):
+        mean = _power_means(power, log_depth, total)
+        if step % (POWER_STEPS // 3) == 0:
+            alpha = _dispersion(x, mean)
+        weight = 1 / (1 + alpha * mean)
+        centre = (mean * weight * log_depth[:, None]).sum(axis=0) / np.maximum((mean * weight).sum(axis=0), 1e-300)
+        away = log_depth[:, None] - centre
+        information = (mean * weight * away**2).sum(axis=0)
+        gradient = ((x - mean) * weight * away).sum(axis=0)
+        change = np.divide(gradient, information, out=np.zeros(len(power)), where=information > 1e-9)
+        power = np.clip(power + np.clip(change, -0.5, 0.5), *POWERS)
+    return _power_means(power, log_depth, total), alpha
+
+
+def _dispersion(x: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    return fit_dispersion(lambda: iter([(slice(None), x)]), lambda rows: mean[rows])
+
+
+def _power_means(power: np.ndarray, log_depth: np.ndarray, total: np.ndarray) -> np.ndarray:
+    mean = np.exp(power * (log_depth - log_depth.max())[:, None])
+    return mean * (total / mean.sum(axis=0))
+
+
+def _free_of(log_depth: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """What a parabola in log depth leaves of each column."""
+    Q = np.linalg.qr(np.vander(log_depth - log_depth.mean(), 3))[0]
+    return values - Q @ (Q.T @ values)
 
 
 def _standardised(x: np.ndarray, smallest: float = 0.0) -> np.ndarray:
