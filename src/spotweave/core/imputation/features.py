@@ -10,11 +10,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..likelihood import fit_dispersion, pearson_residuals
-from .pair import sizes, totals
 
 Scale = Literal["residual", "log"]
 CLIP = 10.0
-"""Residuals beyond are cut off: a count that is 10 standard deviations off says no more than one that is 5 off."""
+"""Residuals beyond are cut off: a count that is 20 standard deviations off says no more than one that is 10 off."""
+BLOCK = 4_000_000  # entries held in double precision, 32 MB each time
 
 
 def features(X: Any, size: np.ndarray, scale: Scale) -> np.ndarray:
@@ -37,9 +37,14 @@ def features(X: Any, size: np.ndarray, scale: Scale) -> np.ndarray:
     -------
     ``[n, g]`` float32, mean 0 and variance 1, or 0 for genes that do not vary.
     """
-    dense = np.asarray(sp.csr_matrix(X).toarray(), np.float64)
-    values = residuals(dense, size) if scale == "residual" else logarithms(dense, size)
-    return standardised(values).astype(np.float32)
+    X = sp.csc_matrix(X)
+    found = np.empty(X.shape, np.float32, order="F")
+    of = residuals if scale == "residual" else logarithms
+    step = max(1, BLOCK // max(X.shape[0], 1))
+    for start in range(0, X.shape[1], step):
+        block = np.asarray(X[:, start : start + step].toarray(), np.float64)
+        found[:, start : start + step] = standardised(of(block, size))
+    return np.ascontiguousarray(found)
 
 
 def residuals(x: np.ndarray, size: np.ndarray) -> np.ndarray:
@@ -65,19 +70,3 @@ def standardised(values: np.ndarray) -> np.ndarray:
     centred = values - values.mean(axis=0)
     spread = centred.std(axis=0)
     return centred / np.where(spread > 1e-9, spread, np.inf)
-
-
-def dispersion(X: Any, size: np.ndarray) -> np.ndarray:
-    """Dispersion of each gene around what depth alone expects ``[g]``, in blocks of genes."""
-    X = sp.csc_matrix(X)
-    found = np.zeros(X.shape[1])
-    share = totals(X) / max(size.sum(), 1e-12)
-    step = max(1, 4_000_000 // max(X.shape[0], 1))
-    for start in range(0, X.shape[1], step):
-        genes = slice(start, start + step)
-        block = X[:, genes].toarray()
-        found[genes] = fit_dispersion(lambda: iter([(slice(None), block)]), lambda rows: np.outer(size, share[genes]))
-    return found
-
-
-__all__ = ["Scale", "depth_only", "dispersion", "features", "sizes", "standardised"]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .features import Scale, features
-from .linear import bounded, busiest, panel_features
+from .linear import bounded, busiest, components, panel_features
 from .pair import Pair, Predict, sizes
 
 
@@ -51,7 +51,7 @@ def gene_kernel(
     """
     scale: Scale = "residual"
     A, B, size = *panel_features(pair, scale), sizes(pair.R)
-    U = _basis(np.hstack([B, features(pair.Y[:, busiest(pair.Y, most_genes)], size, scale)]), rank)
+    U = components(np.hstack([B, features(pair.Y[:, busiest(pair.Y, most_genes)], size, scale)]), rank).basis
     vectors = lambda T: U.T @ T / np.sqrt(len(B))  # [k, g], correlations
     E, length = _directions(vectors(B))
     noise = np.median(np.maximum(length, SHORTEST) ** 2) / np.maximum(length, SHORTEST) ** 2
@@ -67,16 +67,6 @@ def gene_kernel(
 
 SHORTEST = 0.02
 """Vectors shorter than this are noise."""
-
-
-def _basis(J: np.ndarray, rank: int) -> np.ndarray:
-    """Leading left singular vectors ``[m, k]``."""
-    m, g = J.shape
-    rank = max(1, min(rank, m - 2, g - 1))
-    gram = np.asarray(J @ J.T if m <= g else J.T @ J, np.float64)
-    values, vectors = np.linalg.eigh(gram)
-    lead = vectors[:, ::-1][:, :rank]
-    return lead if m <= g else J @ (lead / np.sqrt(np.maximum(values[::-1][:rank], 1e-9)))
 
 
 def _directions(E: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,6 @@
 """Linear routes: ridge regression on the panel, and factors of all genes scored by the panel."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,6 +12,8 @@ RIDGE = 0.3
 """Of a ridge regression on standardised panel genes, beside their correlation matrix."""
 SCORE_RIDGE = 0.1
 """The same for scores of factors, which are much less noisy than one gene."""
+NULL = 1e-6
+"""Components with a smaller part of the first one's variance are rounding errors of features in single precision."""
 
 
 def ridge(pair: Pair, rng: np.random.Generator, *, scale: Scale = "residual", penalty: float = RIDGE) -> Predict:
@@ -68,7 +70,7 @@ def factor(
     Predictions, as of `ridge`.
     """
     A, B, size = *panel_features(pair, scale), sizes(pair.R)
-    Z = components(np.hstack([B, features(pair.Y[:, busiest(pair.Y, most_genes)], size, scale)]), rank)
+    Z = components(np.hstack([B, features(pair.Y[:, busiest(pair.Y, most_genes)], size, scale)]), rank).scores
     gram = B.T @ B / len(B) + SCORE_RIDGE * np.eye(B.shape[1], dtype=B.dtype)
     scores = A @ np.linalg.solve(gram, B.T @ Z / len(B))  # [n, k]
     solve = np.linalg.inv(Z.T @ Z) @ Z.T
@@ -77,17 +79,35 @@ def factor(
 
 def panel_features(pair: Pair, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
     """Standardised panel of target ``[n, p]`` and reference ``[m, p]``."""
-    return features(pair.X, sizes(pair.X), scale), features(pair.R, sizes(pair.R), scale)
+    if scale not in pair.known:
+        pair.known[scale] = features(pair.X, sizes(pair.X), scale), features(pair.R, sizes(pair.R), scale)
+    found: tuple[np.ndarray, np.ndarray] = pair.known[scale]
+    return found
 
 
-def components(J: np.ndarray, rank: int) -> np.ndarray:
-    """Scores of the leading principal components ``[m, k]`` of centred features ``[m, g]``."""
+class Components(NamedTuple):
+    """Leading principal components of the rows of a matrix."""
+
+    basis: np.ndarray
+    """Left singular vectors ``[m, k]``, float64."""
+    length: np.ndarray
+    """Singular values ``[k]``, descending."""
+
+    @property
+    def scores(self) -> np.ndarray:
+        """Scores of the rows ``[m, k]``, float32."""
+        return (self.basis * self.length).astype(np.float32)
+
+
+def components(J: np.ndarray, rank: int) -> Components:
+    """Leading principal components of centred features ``[m, g]``: fewer than `rank` where the features have fewer."""
     m, g = J.shape
-    rank = max(1, min(rank, m - 2, g - 1))
     gram = np.asarray(J @ J.T if m <= g else J.T @ J, np.float64)
     values, vectors = np.linalg.eigh(gram)
-    lead = vectors[:, ::-1][:, :rank]
-    return (lead * np.sqrt(np.maximum(values[::-1][:rank], 1e-9)) if m <= g else J @ lead).astype(np.float32)
+    real = int((values > NULL * values[-1]).sum())
+    rank = min(rank, max(1, min(m - 2, g - 1)), real)
+    lead, length = vectors[:, ::-1][:, :rank], np.sqrt(values[::-1][:rank])
+    return Components(lead if m <= g else J @ (lead / length), length)
 
 
 def busiest(Y: sp.csc_matrix, most: int) -> Any:

@@ -80,9 +80,11 @@ class States(NamedTuple):
 def fit_states(X: sp.csr_matrix, shares: np.ndarray, weight: np.ndarray, temper: float, n_steps: int) -> States:
     """Fit weights of states and sensitivities of genes to counts ``[n, p]``, given shares ``[k, p]``.
 
-    The sensitivity of a gene is what makes its expected total the measured one; each has one pseudo-count.
+    The sensitivity of a gene is what makes its expected total the measured one; each has one pseudo-count. Counts of
+    genes that no state has say nothing about states and are left out.
     """
-    size, total = sizes(X), totals(X)
+    known = shares.any(axis=0)
+    size, total = X @ known.astype(np.float64), totals(X) * known
     sensitivity = total / max(size.sum(), 1e-12) / np.maximum(weight @ shares, SMALLEST)
     for _ in range(n_steps):
         rates = shares * sensitivity
@@ -92,7 +94,7 @@ def fit_states(X: sp.csr_matrix, shares: np.ndarray, weight: np.ndarray, temper:
         weight = probability.mean(axis=0) + 1e-4
         weight /= weight.sum()
         exposure = (probability * size[:, None]).sum(axis=0) / seen[:, 0]  # [k]
-        prior = 1 / max(sensitivity.mean(), 1e-12)
+        prior = 1 / max(sensitivity[known].mean(), 1e-12)
         sensitivity = (total + 1) / (exposure @ shares + prior)
     return States(probability, weight, sensitivity)
 
@@ -103,7 +105,7 @@ def _cluster(pair: Pair, k: int, rank: int, most_genes: int, rng: np.random.Gene
 
     _, B = panel_features(pair, "residual")
     wanted = features(pair.Y[:, busiest(pair.Y, most_genes)], sizes(pair.R), "residual")
-    Z = components(np.hstack([B, wanted]), rank)
+    Z = components(np.hstack([B, wanted]), rank).scores
     found = KMeans(min(k, len(Z)), n_init=3, random_state=int(rng.integers(2**31))).fit_predict(Z)
     return np.unique(found, return_inverse=True)[1]
 

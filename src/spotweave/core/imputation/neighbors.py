@@ -41,12 +41,12 @@ def neighbors(pair: Pair, rng: np.random.Generator, *, n_neighs: int = 100, rank
     N = nearest(A @ axes, B @ axes, min(n_neighs, len(B)))
     pooled = np.maximum(N @ sizes(pair.R), 1e-12)
     share = lambda genes: totals(pair.Y[:, genes]) / sizes(pair.R).sum()
-    return lambda genes: log_ratio((N @ pair.Y[:, genes]).toarray() / pooled[:, None], share(genes))
+    return lambda genes: log_ratio((N @ pair.Y[:, genes].toarray()) / pooled[:, None], share(genes))
 
 
 def principal_axes(B: np.ndarray, rank: int) -> np.ndarray:
     """Leading principal axes of centred features ``[m, g]``: orthonormal columns ``[g, k]``."""
-    scores = components(B, rank)
+    scores = components(B, rank).scores
     return np.linalg.qr(B.T @ scores)[0].astype(np.float32)
 
 

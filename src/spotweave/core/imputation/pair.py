@@ -1,7 +1,8 @@
 """A gene panel in tissue beside a reference of all genes, and what every route from one to the other shares."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,7 +17,8 @@ CEILING = 4.0
 """Largest log ratio that is predicted: nobody knows of a gene 55 times above what depth expects."""
 
 
-class Pair(NamedTuple):
+@dataclass(frozen=True)
+class Pair:
     """Counts of the target's panel, and of a reference that has the panel and more."""
 
     X: sp.csr_matrix
@@ -25,6 +27,8 @@ class Pair(NamedTuple):
     """Reference, the same genes in the same order ``[m, p]``."""
     Y: sp.csc_matrix
     """Reference, wanted genes ``[m, t]``, counts of the same cells."""
+    known: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What several routes need, computed once."""
 
 
 def make_pair(X: Any, R: Any, Y: Any) -> Pair:
@@ -42,7 +46,8 @@ def make_pair(X: Any, R: Any, Y: Any) -> Pair:
     Raises
     ------
     InputError
-        When panels differ, or fewer than two cells of the reference have counts of panel genes.
+        When panels differ, when fewer than two cells of the reference have counts of panel genes, or when no gene has
+        counts in both.
     """
     X, R, Y = (sp.csr_matrix(A, dtype=np.float64) for A in (X, R, Y))
     if X.shape[1] != R.shape[1] or R.shape[0] != Y.shape[0]:
@@ -50,6 +55,8 @@ def make_pair(X: Any, R: Any, Y: Any) -> Pair:
     some = sizes(R) > 0
     if some.sum() < 2:
         raise fail("at least 2 cells of the reference with counts of panel genes", f"{some.sum()}")
+    if not (totals(X) * totals(R)).any():
+        raise fail("panel genes with counts in both target and reference", "none")
     return Pair(X, R[some], sp.csc_matrix(Y[some]))
 
 
