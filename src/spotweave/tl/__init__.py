@@ -19,6 +19,7 @@ from ._gene_embedding import gene_embedding as gene_embedding
 from ._gene_interactions import gene_interactions as gene_interactions
 from ._gene_modules import GeneModules as GeneModules
 from ._gene_modules import gene_modules as gene_modules
+from ._impute import impute as impute
 from ._spatial_genes import spatial_genes as spatial_genes
 
 __all__ = [
@@ -41,5 +42,6 @@ __all__ = [
     "gene_embedding",
     "gene_interactions",
     "gene_modules",
+    "impute",
     "spatial_genes",
 ]
