@@ -44,7 +44,13 @@ VERBS: dict[str, Verb] = {
     "tl.gene_modules": (tl.gene_modules, {"n_modules": 2, "use_rep": "X_own"}),
     "tl.choose_genes": (tl.choose_genes, {"n_top": 5, "key": "own"}),
 }
-RETURNING = {"domain_markers", "find_pattern", "gene_images", "gene_interactions"}  # return a result, write nothing
+RETURNING = {
+    "domain_markers",
+    "find_pattern",
+    "gene_images",
+    "gene_interactions",
+    "impute",
+}  # return a result, write nothing
 UNCOUNTED = ("gr", "tl.gene_modules", "tl.choose_genes")  # read no counts
 SLOTS = ("obs", "var", "obsm", "varm", "obsp", "layers", "uns")
 
@@ -205,3 +211,65 @@ def test_values_that_are_no_counts_are_refused_and_nothing_is_written(original, 
     with pytest.raises(InputError, match="whole-number counts"):
         verb(adata, **options)
     np.testing.assert_equal(contents(adata), before)
+
+
+@pytest.fixture(scope="module")
+def pair(original) -> tuple[ad.AnnData, ad.AnnData]:
+    """Two inputs of `tl.impute`: a panel of 40 genes, and cells with 20 more."""
+    return original[:, :40].copy(), datasets.simulate_reference(original, 80, rng=0)
+
+
+QUICK = {"n_folds": 2, "library_key": "slice"}
+
+
+def test_impute_leaves_both_inputs_alone_shares_nothing_and_repeats(pair):
+    before, state = [contents(table) for table in pair], np.random.get_state()  # noqa: NPY002
+    found = tl.impute(*pair, **QUICK)
+    np.testing.assert_equal(np.random.get_state(), state)  # noqa: NPY002
+    expected = contents(found)
+    np.testing.assert_equal([contents(table) for table in pair], before)
+    np.random.seed(1)  # noqa: NPY002
+    np.testing.assert_equal(contents(tl.impute(*pair, **QUICK)), expected)
+    np.random.set_state(state)  # noqa: NPY002
+    assert not np.shares_memory(found.obsm["spatial"], pair[0].obsm["spatial"])
+    found.obs["domain_true"] = "changed"
+    np.testing.assert_equal(contents(pair[0]), before[0])
+
+
+def test_imputed_genes_survive_h5ad(pair, tmp_path):
+    found = tl.impute(*pair, **QUICK)
+    found.write_h5ad(tmp_path / "a.h5ad")
+    np.testing.assert_equal(contents(ad.read_h5ad(tmp_path / "a.h5ad")), contents(found))
+
+
+@pytest.mark.parametrize("kind", ["dense", "csc", "int", "spatialdata", "view"])
+def test_impute_gives_the_same_whatever_holds_the_counts(pair, kind):
+    expected = tl.impute(*pair, **QUICK)
+    if kind in {"spatialdata", "view"}:
+        made = {
+            "spatialdata": lambda a: SimpleNamespace(tables={"table": a.copy()}),
+            "view": lambda a: a[np.arange(a.n_obs)],
+        }
+        others = [made[kind](table) for table in pair]
+    else:
+        others = [table.copy() for table in pair]
+        for other in others:
+            X = sp.csr_matrix(other.X)
+            other.X = {"dense": X.toarray, "csc": X.tocsc, "int": lambda X=X: X.astype(np.int32)}[kind]()
+    found = tl.impute(*others, **QUICK)
+    np.testing.assert_equal(contents(found), contents(expected))
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_impute_refuses_what_are_no_counts_or_no_table(pair, which):
+    with pytest.raises(InputError, match="AnnData or SpatialData"):
+        tl.impute(*[np.ones((3, 3)) if i == which else table for i, table in enumerate(pair)])
+    broken = [table.copy() for table in pair]
+    broken[which].X = sp.csr_matrix(broken[which].X) * 0.5
+    with pytest.raises(InputError, match=f"{('target', 'reference')[which]}.*whole-number counts"):
+        tl.impute(*broken, **QUICK)
+
+
+def test_all_of_impute_but_the_two_tables_is_by_keyword():
+    parameters = inspect.signature(tl.impute).parameters.values()
+    assert [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD] == ["adata", "reference"]

@@ -7,6 +7,7 @@ from ._domains import domains
 from ._find_pattern import find_pattern
 from ._gene_embedding import gene_embedding, gene_modules
 from ._gene_interactions import gene_interactions
+from ._impute import impute
 from ._report import info, report
 from ._simulate import demo, simulate
 from ._spatial_genes import spatial_genes
@@ -21,6 +22,7 @@ __all__ = [
     "gene_embedding",
     "gene_interactions",
     "gene_modules",
+    "impute",
     "info",
     "report",
     "simulate",
