@@ -69,8 +69,9 @@ def fill(found: Found, rng: np.random.Generator) -> Filled:
         expected = found.quality.predict(features)
         X[:, genes] = block.means
         if found.intervals is not None and ends is not None and found.level is not None:
-            lower, upper = found.intervals.bounds(block.means, expected, found.groups, found.level)
-            ends[0][:, genes], ends[1][:, genes] = lower, upper
+            ends[0][:, genes], ends[1][:, genes] = found.intervals.bounds(
+                block.means, expected, found.groups, found.level
+            )
         parts.append(_of_genes(block.means, features, expected, found))
     var = pd.concat(parts, ignore_index=True)
     var["reference_mean"] = totals(found.pair.Y) / found.pair.Y.shape[0]

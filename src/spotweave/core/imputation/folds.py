@@ -22,7 +22,7 @@ class HeldOut:
     counts: np.ndarray
     """What was measured ``[r, p]``."""
     means: np.ndarray
-    """What was expected ``[r, p]``, its level and its weights guessed without the gene."""
+    """What was expected ``[r, p]``; level guessed without the gene, weights fitted to the counts of other folds."""
     depth: np.ndarray
     """Counts of the genes that it was predicted from ``[r, p]``."""
     covariates: np.ndarray
@@ -55,7 +55,8 @@ def hold_out_genes(
 
     Returns
     -------
-    Predictions of every gene. The weights behind those of a fold are fitted to the other folds.
+    Predictions of every gene. The weights behind those of a fold are fitted to the counts of the other folds; of the
+    gene itself they know only what its place in the panel did for these.
     """
     p, n_routes = pair.X.shape[1], len(method.routes)
     fold = np.empty(p, np.intp)

@@ -67,9 +67,11 @@ def fit_quality(features: np.ndarray, scores: np.ndarray) -> Quality:
         return flat
     fits = [_leave_one_out(A, y, ridge) for ridge in RIDGES]
     slopes, left_out = min(fits, key=lambda fit: ((y - fit[1]) ** 2).sum())
-    if ((y - left_out) ** 2).sum() >= ((y * len(y) / (len(y) - 1)) ** 2).sum():  # no better than the others' mean
+    correlation = float(np.corrcoef(y, left_out)[0, 1])
+    no_better = ((y - left_out) ** 2).sum() >= ((y * len(y) / (len(y) - 1)) ** 2).sum()  # than the others' mean
+    if no_better or not correlation > 0:  # the others' mean itself is high where the gene left out is low: below 0
         return flat
-    return flat._replace(slopes=slopes, correlation=float(np.corrcoef(y, left_out)[0, 1]))
+    return flat._replace(slopes=slopes, correlation=correlation)
 
 
 def _leave_one_out(A: np.ndarray, y: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray]:
