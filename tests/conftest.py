@@ -129,3 +129,64 @@ def modules_result():
     adata.uns["gene_module"] = {"params": {"rng": 0}, "n_modules": 3, "curve": curve}
     adata.uns["svg"] = {"params": {}, "n_tested": 40}
     return adata
+
+
+@pytest.fixture
+def imputed_result(domains_result):
+    """Hand-made object in the form that tl.impute returns, of the cells of `domains_result`: 40 genes from 30 held out."""
+    import pandas as pd
+    from anndata import AnnData
+
+    rng = np.random.default_rng(19)
+    depth = np.asarray(domains_result.X.sum(axis=1), dtype=float)
+    member = domains_result.obs["domain"].cat.codes.to_numpy()
+    X = depth * rng.lognormal(-3, 1, 40) * np.exp(0.8 * rng.normal(size=(3, 40)))[member]
+    names = [f"new{j}" for j in range(40)]
+    var = pd.DataFrame({"expected_correlation": rng.permutation(np.linspace(-0.02, 0.6, 40))}, index=names)
+    var["pattern"], var["mean"] = np.log(X / depth).std(axis=0), X.mean(axis=0)
+    var["moran"], var["reference_mean"] = rng.uniform(0, 0.9, 40), rng.lognormal(size=40)
+    layers = {"lower": 0.3 * X, "upper": 0.3 * X + 2 * np.sqrt(X)}
+    imputed = AnnData(X.astype(np.float32), obs=domains_result.obs[["slide"]].copy(), var=var)
+    for name, end in layers.items():
+        imputed.layers[name] = end.astype(np.float32)
+    imputed.obsm["spatial"] = domains_result.obsm["spatial"].copy()
+    held = pd.DataFrame(
+        {"residual_r": rng.permutation(np.linspace(-0.1, 0.5, 30))}, index=[f"gene{j}" for j in range(30)]
+    )
+    held["expected_correlation"] = 0.5 * held["residual_r"] + rng.uniform(0, 0.1, 30)
+    held["deviance_explained"], held["mean"] = held["residual_r"] * 0.3, rng.lognormal(size=30)
+    held["moran"], held["moran_expected"] = np.linspace(-0.02, 0.5, 30), np.linspace(0.01, 0.3, 30)
+    held["flat"] = held["moran"] < 0.1
+    held["flat_patterned"] = held["flat"] & (held["moran_expected"] > 0.045)
+    for level in (50, 80, 90, 95):
+        held[f"coverage_{level}"] = np.clip(level / 100 + rng.uniform(-0.2, 0.2, 30), 0, 1)
+    false = {"n_flat": 7, "n_patterned": 3, "share": 3 / 7}
+    imputed.uns["impute"] = {
+        "held_out": held,
+        "coverage": {f"{level / 100:g}": float(held[f"coverage_{level}"].mean()) for level in (50, 80, 90, 95)},
+        "false_patterns": false,
+        "weights": {
+            "ridge": 0.1,
+            "factor": 0.3,
+            "neighbors": 0.0,
+            "neighbors_4_hops": 0.2,
+            "depth": 0.95,
+            "neighbors_depth": -0.02,
+        },
+        "converged": True,
+        "level": {"slope": 0.8, "error": 0.7},
+        "quality_correlation": 0.6,
+        "n_shared": 30,
+        "matched": "exact",
+        "n_reference": 700,
+        "scale": "expected counts",
+        "note": "Predictions: do not test them.",
+        "params": {
+            "method": "combined",
+            "n_folds": 5,
+            "interval": 0.9,
+            "library_key": "slide",
+            "spatial_key": "spatial",
+        },
+    }
+    return imputed

@@ -5,6 +5,8 @@ from ._denoised import denoised
 from ._gene_map import gene_embedding
 from ._genes import domain_markers
 from ._guard import denoised_guard
+from ._imputed import imputed
+from ._imputed_scores import imputed_scores
 from ._module_maps import gene_modules, module_genes
 from ._results import before_after, domain_curve, domains, training
 from ._spatial import spatial
@@ -21,6 +23,8 @@ __all__ = [
     "domains",
     "gene_embedding",
     "gene_modules",
+    "imputed",
+    "imputed_scores",
     "module_genes",
     "palette",
     "spatial",

@@ -40,7 +40,7 @@ def expression(adata: "AnnData", genes: str | Sequence[str], *, key: str, layer:
     result = _result(adata, key)
     positions = _positions(adata, wanted)
     denoised = _denoised(result, adata.var_names[positions], positions, key)
-    measured, depth = _measured(adata, positions, layer)
+    measured, depth = measured_counts(adata, positions, layer)
     seen = depth > 0
     middle = np.median(depth[seen]) if seen.any() else 1.0
     factor = np.divide(middle, depth, out=np.full(depth.size, np.nan), where=seen)[:, None]
@@ -60,6 +60,23 @@ def scores(adata: "AnnData", key: str) -> pd.DataFrame | None:
     """Return the table of scores by gene that ``tl.denoise`` wrote, None when there is none."""
     found = adata.varm.get(key)
     return found if isinstance(found, pd.DataFrame) else None
+
+
+def measured_counts(adata: "AnnData", positions: list[int], layer: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return counts ``[n, m]`` of some genes and the depth ``[n]`` over all, in one pass."""
+    X, where = get_matrix(adata, layer)
+    values, depth = [], []
+    for _, block in row_chunks(X):
+        check_counts(block, where)
+        values.append(some_columns(block, positions))
+        depth.append(np.asarray(block.sum(axis=1), dtype=float).ravel())
+    return np.concatenate(values), np.concatenate(depth)
+
+
+def some_columns(block: Any, positions: list[int]) -> np.ndarray:
+    """Return columns ``[n, m]`` of a block of rows, dense."""
+    found = block[:, positions]
+    return np.asarray(found.toarray() if sp.issparse(found) else found, dtype=float)
 
 
 def change(before: float, after: float) -> str:
@@ -98,7 +115,7 @@ def _positions(adata: "AnnData", wanted: Sequence[str]) -> list[int]:
 
 def _denoised(result: Any, names: pd.Index, positions: list[int], key: str) -> np.ndarray:
     if not isinstance(result, pd.DataFrame):
-        return np.concatenate([_columns(block, positions) for _, block in row_chunks(result)])
+        return np.concatenate([some_columns(block, positions) for _, block in row_chunks(result)])
     absent = [name for name in names if name not in result.columns]
     if absent:
         raise fail(
@@ -107,19 +124,3 @@ def _denoised(result: Any, names: pd.Index, positions: list[int], key: str) -> n
             "Name them in spotweave.tl.denoise(adata, genes=[...]).",
         )
     return result[list(names)].to_numpy(dtype=float)
-
-
-def _measured(adata: "AnnData", positions: list[int], layer: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Counts ``[n, m]`` of some genes and the depth ``[n]`` over all, in one pass."""
-    X, where = get_matrix(adata, layer)
-    values, depth = [], []
-    for _, block in row_chunks(X):
-        check_counts(block, where)
-        values.append(_columns(block, positions))
-        depth.append(np.asarray(block.sum(axis=1), dtype=float).ravel())
-    return np.concatenate(values), np.concatenate(depth)
-
-
-def _columns(block: Any, positions: list[int]) -> np.ndarray:
-    found = block[:, positions]
-    return np.asarray(found.toarray() if sp.issparse(found) else found, dtype=float)
