@@ -88,7 +88,7 @@ def test_cells_without_an_expected_count_and_results_without_intervals(imputed_r
     imputed_result.layers.clear()
     imputed_result.X = sp.csr_matrix(imputed_result.X)
     (ax,) = maps(pl.imputed(imputed_result, "new0"))
-    np.testing.assert_allclose(points_of(ax).get_array(), predicted)
+    np.testing.assert_allclose(points_of(ax).get_array(), predicted, rtol=1e-6)
 
 
 def test_a_row_for_each_slide_and_nothing_overlaps_or_is_written(imputed_result):
