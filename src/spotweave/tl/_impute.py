@@ -13,9 +13,10 @@ from .._gene_names import GeneMatch, match_genes, wanted_genes
 from .._table import get_codes, get_coords, get_table
 from .._table import params as run_params
 from ..core.imputation.folds import hold_out_genes
-from ..core.imputation.intervals import ROWS, depth_edges, depth_groups, fit_intervals
+from ..core.imputation.intervals import depth_edges, depth_groups, fit_intervals
 from ..core.imputation.methods import METHODS
-from ..core.imputation.pair import make_pair, sample_cells, sizes, totals
+from ..core.imputation.pair import Pair, make_pair, sample_cells, sizes, totals
+from ..core.imputation.patches import judged_cells
 from ..core.imputation.quality import fit_quality, gene_features
 from ..core.propagate import row_normalise
 from ._denoise_input import check_room, read_counts
@@ -145,10 +146,12 @@ def impute(
     W = read_graph(adata, graph_key, xy, library)
     S = row_normalise(W, self_loops=False)
     pair = sample_cells(make_pair(X[:, match.target], Y[:, match.reference], Y[:, wanted]), max_reference, generator)
-    rows = np.sort(generator.choice(adata.n_obs, min(ROWS, adata.n_obs), replace=False))
+    rows = judged_cells(xy, library, generator)
+    part = pair if len(rows) == adata.n_obs else Pair(pair.X[rows], pair.R, pair.Y)
     way, depth = METHODS[method], sizes(pair.X)
     with threadpool_limits(1):  # sums in the same order whatever the machine
-        held = hold_out_genes(pair, S, way, rows, n_folds, generator)
+        around = row_normalise(W[rows][:, rows], self_loops=False)
+        held = hold_out_genes(part, around, way, np.arange(len(rows)), n_folds, generator)
         share = totals(pair.R) / max(totals(pair.R).sum(), 1)
         scores = score_genes(held, xy[rows], None if library is None else library[rows], share, generator)
         features = gene_features(held.covariates, held.weights, share)
@@ -158,7 +161,7 @@ def impute(
         if interval is not None:
             expected = quality.predict(features)
             intervals = fit_intervals(held.counts, held.means, expected, groups[rows], (interval,))
-        found = Found(pair, W, S, way, held, quality, intervals, groups, interval)
+        found = Found(pair, W, S, way, held, rows, quality, intervals, groups, interval)
         filled = fill(found, generator)
     used = run_params(
         method=method,

@@ -38,6 +38,8 @@ class Found(NamedTuple):
     """Neighbour averages ``[n, n]``."""
     method: Method
     held: HeldOut
+    rows: np.ndarray
+    """Cells that held-out genes were predicted for ``[r]``."""
     quality: Quality
     intervals: Intervals | None
     groups: np.ndarray
@@ -63,7 +65,7 @@ def fill(found: Found, rng: np.random.Generator) -> Filled:
     ends = None if found.intervals is None else (np.empty((n, t), np.float32), np.empty((n, t), np.float32))
     share = totals(found.pair.Y) / max(totals(found.pair.R).sum(), 1)
     parts = []
-    for block in predict(found.pair, found.S, found.method, found.held.weights, found.held.rows, rng):
+    for block in predict(found.pair, found.S, found.method, found.held.weights, found.rows, rng):
         genes = block.genes
         features = gene_features(block.covariates, found.held.weights, share[genes])
         expected = found.quality.predict(features)

@@ -135,16 +135,20 @@ def fit_weights(x: np.ndarray, C: np.ndarray, spread: np.ndarray, *, n_steps: in
 
 
 def expected(weights: np.ndarray, C: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """Expected counts ``[r, b]`` that add up to `total` ``[b]``, float64."""
-    eta = log_expected(weights, C)
-    mean = np.exp(eta)
-    return mean * (total / mean.sum(axis=0))
+    """Expected counts that add up to `total` ``[b]``: ``[r, b]`` float32."""
+    mean = np.exp(log_expected(weights, C))
+    mean *= (total / mean.sum(axis=0, dtype=np.float64)).astype(np.float32)
+    return mean
 
 
 def log_expected(weights: np.ndarray, C: np.ndarray) -> np.ndarray:
-    """Logarithms of expected counts up to a constant a gene ``[r, b]``, bounded."""
-    eta = np.tensordot(np.asarray(weights, np.float64), C, axes=1)
-    return np.clip(eta - eta.mean(axis=0), -LARGEST, LARGEST)
+    """Logarithms of expected counts up to a constant a gene ``[r, b]`` float32, bounded."""
+    eta = np.zeros(C.shape[1:], np.float32)
+    for w, covariate in zip(weights, C, strict=True):
+        if w:
+            eta += np.float32(w) * covariate
+    eta -= eta.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return np.clip(eta, -LARGEST, LARGEST, out=eta)
 
 
 def _moments(x: np.ndarray, C: np.ndarray, weights: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -155,7 +159,7 @@ def _moments(x: np.ndarray, C: np.ndarray, weights: np.ndarray, alpha: np.ndarra
     for start in range(0, x.shape[1], step):
         genes = slice(start, start + step)
         block, a, covariate = x[:, genes], alpha[genes], C[:, :, genes].astype(np.float64)
-        mean = expected(weights, covariate, block.sum(axis=0))
+        mean = expected(weights, covariate, block.sum(axis=0)).astype(np.float64)
         trust = 1 / (1 + a * mean)
         mean *= (block * trust).sum(axis=0) / np.maximum((mean * trust).sum(axis=0), 1e-12)  # one step of the level
         weight, residual = mean / (1 + a * mean), (block - mean) / (1 + a * mean)

@@ -56,7 +56,7 @@ def gene_kernel(
     E, length = _directions(vectors(B))
     noise = np.median(np.maximum(length, SHORTEST) ** 2) / np.maximum(length, SHORTEST) ** 2
     K = np.exp(-(1 - E.T @ E) / width)
-    learned = np.linalg.solve(K + penalty * np.diag(noise), A.T.astype(np.float64)).T.astype(np.float32)  # [n, p]
+    learned = A @ np.linalg.inv(K + penalty * np.diag(noise)).astype(np.float32)  # [n, p]
 
     def predict(genes: object) -> np.ndarray:
         own, size_own = _directions(vectors(features(pair.Y[:, genes], size, scale)))

@@ -13,7 +13,6 @@ GENE_GROUPS, LEAST_GENES = 3, 40
 """Groups of genes by expected quality; each needs so many calibration genes, so that small panels have one group."""
 CELL_GROUPS = 3
 """Groups of cells by depth."""
-ROWS = 20_000  # cells that are calibrated on
 
 
 class Intervals(NamedTuple):

@@ -8,9 +8,11 @@ import numpy as np
 from .combine import HOPS
 from .gene_kernel import gene_kernel
 from .linear import factor, ridge
+from .mapping import mapping
 from .mixture import mixture
 from .neighbors import neighbors
 from .pair import Pair, Predict
+from .principal_vectors import principal_vectors
 
 Route = Callable[[Pair, np.random.Generator], Predict]
 
@@ -30,5 +32,7 @@ METHODS: dict[str, Method] = {
     "ridge": Method((ridge,)),
     "neighbors": Method((neighbors,)),
     "mixture": Method((mixture,)),
+    "principal_vectors": Method((principal_vectors,)),
+    "mapping": Method((mapping,)),
     "mean": Method(()),
 }

@@ -49,7 +49,7 @@ def make_pair(X: Any, R: Any, Y: Any) -> Pair:
         When panels differ, when fewer than two cells of the reference have counts of panel genes, or when no gene has
         counts in both.
     """
-    X, R, Y = (sp.csr_matrix(A, dtype=np.float64) for A in (X, R, Y))
+    X, R, Y = (sp.csr_matrix(A, dtype=np.float32) for A in (X, R, Y))
     if X.shape[1] != R.shape[1] or R.shape[0] != Y.shape[0]:
         raise fail("X [n, p], R [m, p] and Y [m, t]", f"shapes {X.shape}, {R.shape} and {Y.shape}")
     some = sizes(R) > 0
@@ -62,12 +62,12 @@ def make_pair(X: Any, R: Any, Y: Any) -> Pair:
 
 def sizes(X: sp.csr_matrix) -> np.ndarray:
     """Counts of each cell ``[n]``."""
-    return np.asarray(X.sum(axis=1)).ravel()
+    return np.asarray(X.sum(axis=1, dtype=np.float64)).ravel()
 
 
 def totals(X: sp.spmatrix) -> np.ndarray:
     """Counts of each gene ``[g]``."""
-    return np.asarray(X.sum(axis=0)).ravel()
+    return np.asarray(X.sum(axis=0, dtype=np.float64)).ravel()
 
 
 def sample_cells(pair: Pair, most: int, rng: np.random.Generator) -> Pair:

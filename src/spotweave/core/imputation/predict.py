@@ -11,7 +11,7 @@ from .folds import guessed_totals, log_depth
 from .methods import Method
 from .pair import Pair, sizes
 
-BLOCK = 60_000_000  # covariates held at once, 240 MB
+BLOCK = 24_000_000  # covariates held at once, 96 MB
 
 
 class Block(NamedTuple):
