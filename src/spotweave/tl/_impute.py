@@ -12,16 +12,11 @@ from .._check import check_choice, check_range, fail
 from .._gene_names import GeneMatch, match_genes, wanted_genes
 from .._table import get_codes, get_coords, get_table
 from .._table import params as run_params
-from ..core.imputation.folds import hold_out_genes
-from ..core.imputation.intervals import depth_edges, depth_groups, fit_intervals
 from ..core.imputation.methods import METHODS
-from ..core.imputation.pair import Pair, make_pair, sample_cells, sizes, totals
-from ..core.imputation.patches import judged_cells
-from ..core.imputation.quality import fit_quality, gene_features
-from ..core.propagate import row_normalise
+from ..core.imputation.pair import make_pair, sample_cells, totals
 from ._denoise_input import check_room, read_counts
-from ._impute_output import Found, fill, result, said
-from ._impute_scores import score_genes
+from ._impute_fit import Place, learn
+from ._impute_output import fill, result, said
 from ._tissue import read_graph
 
 if TYPE_CHECKING:
@@ -143,26 +138,12 @@ def impute(
     match = _counted(match, totals(X), totals(Y), n_folds)
     check_room(adata.n_obs, len(wanted) * (3 if interval is not None else 1))
     xy, library = get_coords(adata, spatial_key), get_codes(adata, library_key)
-    W = read_graph(adata, graph_key, xy, library)
-    S = row_normalise(W, self_loops=False)
+    place = Place(xy, library, read_graph(adata, graph_key, xy, library))
     pair = sample_cells(make_pair(X[:, match.target], Y[:, match.reference], Y[:, wanted]), max_reference, generator)
-    rows = judged_cells(xy, library, generator)
-    part = pair if len(rows) == adata.n_obs else Pair(pair.X[rows], pair.R, pair.Y)
-    way, depth = METHODS[method], sizes(pair.X)
+    levels = () if interval is None else (interval,)
     with threadpool_limits(1):  # sums in the same order whatever the machine
-        around = row_normalise(W[rows][:, rows], self_loops=False)
-        held = hold_out_genes(part, around, way, np.arange(len(rows)), n_folds, generator)
-        share = totals(pair.R) / max(totals(pair.R).sum(), 1)
-        scores = score_genes(held, xy[rows], None if library is None else library[rows], share, generator)
-        features = gene_features(held.covariates, held.weights, share)
-        quality = fit_quality(features, scores["residual_r"].to_numpy())
-        groups = depth_groups(depth, depth_edges(depth[rows]))
-        intervals = None
-        if interval is not None:
-            expected = quality.predict(features)
-            intervals = fit_intervals(held.counts, held.means, expected, groups[rows], (interval,))
-        found = Found(pair, W, S, way, held, rows, quality, intervals, groups, interval)
-        filled = fill(found, generator)
+        found = learn(pair, place, METHODS[method], n_folds, levels, generator)
+        filled = fill(found, interval, generator)
     used = run_params(
         method=method,
         genes=None if genes is None else [genes] if isinstance(genes, str) else list(genes),
@@ -177,7 +158,7 @@ def impute(
         rng=rng if isinstance(rng, int | np.integer) else "generator",
     )
     filled.var.index = reference.var_names[wanted].astype(str)
-    return result(adata, filled, said(match, found, scores) | {"params": used})
+    return result(adata, filled, said(match, found) | {"params": used})
 
 
 def _read(adata: "AnnData", layer: str | None, role: str) -> sp.csr_matrix:

@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from .. import _keys as keys
 from .._gene_names import GeneMatch
 from ..core.autocorrelation import morans_i
 from ..core.imputation.folds import HeldOut
-from ..core.imputation.intervals import LEVELS, Intervals
+from ..core.imputation.intervals import LEVELS
 from ..core.imputation.level import fit_level
 from ..core.imputation.methods import Method
-from ..core.imputation.pair import Pair, sizes, totals
+from ..core.imputation.pair import sizes, totals
 from ..core.imputation.predict import predict
-from ..core.imputation.quality import Quality, gene_features
+from ..core.imputation.quality import gene_features
+from ._impute_fit import Found
 from ._impute_scores import COVERED
 
 if TYPE_CHECKING:
@@ -26,26 +26,6 @@ NOTE = (
     "Predictions from other genes and another data set: look at them, cluster with them, do not test them for "
     "differences. X is expected counts; a gene's level is a guess, its pattern is what was predicted."
 )
-
-
-class Found(NamedTuple):
-    """What was learned from held-out genes, and what it is applied to."""
-
-    pair: Pair
-    W: sp.csr_matrix
-    """Spatial graph ``[n, n]``."""
-    S: sp.csr_matrix
-    """Neighbour averages ``[n, n]``."""
-    method: Method
-    held: HeldOut
-    rows: np.ndarray
-    """Cells that held-out genes were predicted for ``[r]``."""
-    quality: Quality
-    intervals: Intervals | None
-    groups: np.ndarray
-    """Group of each cell by depth ``[n]``."""
-    level: float | None
-    """Share of cells that intervals are to cover."""
 
 
 class Filled(NamedTuple):
@@ -58,8 +38,8 @@ class Filled(NamedTuple):
     var: pd.DataFrame
 
 
-def fill(found: Found, rng: np.random.Generator) -> Filled:
-    """Predict, block of genes after block."""
+def fill(found: Found, level: float | None, rng: np.random.Generator) -> Filled:
+    """Predict, block of genes after block, with intervals of a level."""
     n, t = found.pair.X.shape[0], found.pair.Y.shape[1]
     X = np.empty((n, t), np.float32)
     ends = None if found.intervals is None else (np.empty((n, t), np.float32), np.empty((n, t), np.float32))
@@ -70,10 +50,8 @@ def fill(found: Found, rng: np.random.Generator) -> Filled:
         features = gene_features(block.covariates, found.held.weights, share[genes])
         expected = found.quality.predict(features)
         X[:, genes] = block.means
-        if found.intervals is not None and ends is not None and found.level is not None:
-            ends[0][:, genes], ends[1][:, genes] = found.intervals.bounds(
-                block.means, expected, found.groups, found.level
-            )
+        if found.intervals is not None and ends is not None and level is not None:
+            ends[0][:, genes], ends[1][:, genes] = found.intervals.bounds(block.means, expected, found.groups, level)
         parts.append(_of_genes(block.means, features, expected, found))
     var = pd.concat(parts, ignore_index=True)
     var["reference_mean"] = totals(found.pair.Y) / found.pair.Y.shape[0]
@@ -113,9 +91,9 @@ def result(adata: "AnnData", filled: Filled, said: Mapping[str, Any]) -> "AnnDat
     return imputed
 
 
-def said(match: GeneMatch, found: Found, scores: pd.DataFrame) -> dict[str, Any]:
+def said(match: GeneMatch, found: Found) -> dict[str, Any]:
     """Return everything but the predictions, for ``uns``."""
-    held = found.held
+    held, scores = found.held, found.scores
     level = fit_level(totals(found.pair.X), totals(found.pair.R))
     flat = int(scores["flat"].sum())
     return {
