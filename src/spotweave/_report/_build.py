@@ -16,6 +16,7 @@ from ._context import Context, Section
 from ._data import depth, summary
 from ._denoised import denoised
 from ._domains import agreement, choice, markers, tissue, training
+from ._imputed import imputed
 from ._render import asset, render
 from ._spatial_genes import spatial_genes
 from ._trust import parameters, trust
@@ -30,6 +31,7 @@ SECTIONS: list[Callable[[Context], Section | None]] = [
     markers,
     spatial_genes,
     denoised,
+    imputed,
     training,
     depth,
     parameters,
@@ -59,7 +61,7 @@ def report(
         the data; with the results of :func:`spotweave.tl.domains` their map, sizes, trustworthiness, choice of K,
         training and parameters; with those of ``tl.spatial_genes``, ``tl.gene_embedding`` and ``tl.gene_modules`` the
         genes that vary in space, their modules on the tissue and their map; with those of ``tl.denoise`` maps of genes
-        before and after, and what it did to all genes.
+        before and after, and what it did to all genes; of what ``tl.impute`` returned what it is worth, and maps.
     path
         Where to write; ends in ``.html``.
     title

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from .. import _keys as keys
 from ..pl._results import chosen_number
 from ._context import Context, Section
 from ._render import render
@@ -31,11 +32,16 @@ class Check(NamedTuple):
 
 def trust(context: Context) -> Section | None:
     """Scores that need no truth, in words; what was not measured is said as well."""
-    if context.domains is None:
+    if context.domains is None or _came_along(context):
         return None
     checks = [_converged(context), _steady(context), _number(context), _sure(context), _small(context)]
     shown = [c for c in checks if c is not None]
     return Section("trust", "How far to trust these domains", render("trust.html.j2", checks=shown))
+
+
+def _came_along(context: Context) -> bool:
+    """Labels of the cells in a table of imputed genes, without the run that found them: that is told elsewhere."""
+    return keys.IMPUTED in context.adata.uns and not context.result
 
 
 def _converged(context: Context) -> Check:

@@ -16,7 +16,7 @@ from ._imputed import imputation
 from ._names import place_names
 
 WARN = "#d55e00"
-_SIDE, _LEFT, _RIGHT, _TOP, _BOTTOM = 3.0, 0.85, 0.3, 0.5, 0.85  # inches: a square panel and the room around it
+_SIDE, _LEFT, _RIGHT, _TOP, _BOTTOM = 3.0, 0.85, 0.3, 0.5, 0.6  # inches: a square panel and the room around it
 _NAMES = 6
 _RASTER_ABOVE = 2_000  # points beyond which a vector file holds a picture instead
 _MIDDLE = [0.1, 0.9]  # quantiles over genes that the bars of coverage span
