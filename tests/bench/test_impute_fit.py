@@ -34,13 +34,15 @@ def test_rivals_say_depth_in_three_ways(panels):
 
 def test_routes_take_their_settings_and_a_generator(panels, monkeypatch):
     def predict(pair, rng, *, k):
-        return np.full((pair.X.shape[0], pair.Y.shape[1]), k + rng.random())
+        means = np.full((pair.X.shape[0], pair.Y.shape[1]), k + rng.random())
+        return means, {0.5: (means, 2 * means)}
 
     monkeypatch.setitem(ROUTES, "own", predict)
     result = run_method(panels, {"route": "own", "k": 3, "name": "own-3"}, 5)
     assert result.run == ("own-3", 5)
     assert {float(means[0, 0]) for means in result.means} == {3 + np.random.default_rng(5).random()}
     assert [means.shape for means in result.means] == [(11, 3), (11, 2), (11, 2)]
+    assert [ends[0.5][1].shape for ends in result.ends] == [(11, 3), (11, 2), (11, 2)]
 
 
 @pytest.fixture

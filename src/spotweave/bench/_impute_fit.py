@@ -31,6 +31,8 @@ class Imputed(NamedTuple):
     """Columns of the table to be replaced, where the method did not run in this process."""
     run: tuple[str, int]
     """Name of the method and seed."""
+    ends: list[Mapping[float, Any]] | None = None
+    """Ends of intervals of each fold by level, two arrays ``[n, t]``, of methods that have them."""
 
 
 def warm(settings: Mapping[str, Any]) -> None:
@@ -46,8 +48,12 @@ def run_method(panels: Panels, settings: Mapping[str, Any], seed: int) -> Impute
     if "peer" in options:
         results = [_call(options["peer"], pair, seed) for pair in panels.pairs()]
         return Imputed([means for means, _ in results], _summed([costs for _, costs in results]), run)
-    predict = RIVALS[options.pop("rival")] if "rival" in options else ROUTES[options.pop("route")]
-    return Imputed([predict(pair, np.random.default_rng(seed), **options) for pair in panels.pairs()], {}, run)
+    if "rival" in options:
+        predict = RIVALS[options["rival"]]
+        return Imputed([predict(pair, np.random.default_rng(seed)) for pair in panels.pairs()], {}, run)
+    route = ROUTES[options.pop("route")]
+    found = [route(pair, np.random.default_rng(seed), **options) for pair in panels.pairs()]
+    return Imputed([means for means, _ in found], {}, run, [ends for _, ends in found])
 
 
 def missing(peer: str) -> str | None:

@@ -5,19 +5,22 @@ from typing import Any
 
 import numpy as np
 
-Settings = Mapping[str, Any]
-Predict = Callable[..., np.ndarray]
-"""``(pair, rng, **options) -> [n, t]``: expected counts of the wanted genes, up to one factor a gene."""
+from ..core.imputation.methods import METHODS as WAYS
+from ._impute_ours import ours
 
-ROUTES: dict[str, Predict] = {}
-"""Ours, functions of `core`. What stands beside ``route`` in the settings is handed over as options."""
+Settings = Mapping[str, Any]
+Predict = Callable[..., tuple[np.ndarray, Mapping[float, Any]]]
+"""``(pair, rng, **options)``: expected counts of the wanted genes ``[n, t]``, and ends of intervals by level."""
+
+ROUTES: dict[str, Predict] = {"impute": ours}
+"""What stands beside ``route`` in the settings is handed over as options."""
 
 TRIVIAL: dict[str, Settings] = {name: {"rival": name} for name in ("gene_mean", "depth", "panel_mean")}
-OURS: dict[str, Settings] = {}
+OURS: dict[str, Settings] = {name: {"route": "impute", "method": name} for name in WAYS}
 PEERS: dict[str, Settings] = {name: {"peer": name} for name in ("tangram", "gimvi", "spage")}
 METHODS = {**TRIVIAL, **OURS, **PEERS}
 GROUPS = {"all": list(METHODS), "trivial": list(TRIVIAL), "ours": list(OURS), "peers": list(PEERS)}
-FIXED = {"spage"}
+FIXED = {"spage", "mean", "ridge", "factor", "neighbors"}
 """Peers that draw no random numbers."""
 
 

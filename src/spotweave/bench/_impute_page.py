@@ -9,7 +9,7 @@ from ._costs_table import failures, threads
 from ._denoise_tables import leaders, over_sets
 from ._domains_page import in_order
 from ._host import host
-from ._impute_methods import METHODS
+from ._impute_methods import METHODS, OURS
 from ._impute_sets import GROUPS, SETS
 from ._markdown import number, seconds, table
 
@@ -22,6 +22,7 @@ COLUMNS = {  # score: head of its column, which is best
     "deviance_explained_median": ("deviance explained", "high"),
     "moran_error": ("Moran error", "low"),
 }
+COVERAGE = "coverage_"  # prefix of the columns
 RATES = {"rate_r": ("r with true rates", "high")}  # of simulated tissue
 SAID = (
     "Genes of a target predicted from its other genes and a reference, fold by fold. PCC, SSIM, RMSE of z-scores and "
@@ -68,7 +69,17 @@ def _section(name: str, rows: pd.DataFrame) -> list[str]:
     columns, methods = _columns(rows), in_order(rows["method"], METHODS)
     values = {column: _plain(rows.groupby("method")[column].mean()) for column in columns}
     cpu = _plain(rows.groupby("method")["fit_cpu_s"].median())
-    return [f"## {name}\n", said, _table(values, methods, columns, cpu)]
+    return [f"## {name}\n", said, _table(values, methods, columns, cpu), *_covered(rows)]
+
+
+def _covered(rows: pd.DataFrame) -> list[str]:
+    """Line on the intervals of the default method."""
+    columns = [column for column in map(str, rows) if column.startswith(COVERAGE)]
+    shown = rows.loc[rows["method"] == next(iter(OURS)), columns].mean()
+    if shown.isna().all():
+        return []
+    parts = [f"{shown[column]:.3f} at {column.removeprefix(COVERAGE)} %" for column in columns]
+    return [f"Cells inside the intervals of `{next(iter(OURS))}`, mean over genes: {', '.join(parts)}.\n"]
 
 
 def _plain(values: pd.Series) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """Predicted genes judged by the counts that were kept from the method."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from .._whole import write_whole
 from ..core.autocorrelation import morans_i
+from ..core.conformal import coverage
 from ..core.graph import knn
 from ..metrics import imputation_scores
 from ._denoise_rivals import depths
@@ -23,7 +24,9 @@ BLOCK = 4_000_000  # entries held dense at once, 32 MB
 
 def score(panels: Panels, found: Imputed) -> list[dict[str, Any]]:
     """One row of means over genes; a table of the genes goes into the folder of details."""
-    genes = pd.concat([_of_fold(panels, k, means) for k, means in enumerate(found.means)], ignore_index=True)
+    ends = found.ends or [{}] * len(found.means)
+    folds = [_of_fold(panels, k, *both) for k, both in enumerate(zip(found.means, ends, strict=True))]
+    genes = pd.concat(folds, ignore_index=True)
     if panels.dataset.details is not None:
         _write(genes, panels, found)
     row: dict[str, Any] = {
@@ -35,6 +38,7 @@ def score(panels: Panels, found: Imputed) -> list[dict[str, Any]]:
     }
     row |= {name: genes[name].mean() for name in [*SCORES, *(["rate_r"] if "rate_r" in genes else [])]}
     row |= {f"{name}_median": genes[name].median() for name in MEDIANS}
+    row |= {name: genes[name].mean() for name in map(str, genes) if name.startswith("coverage_")}
     row["moran_error"] = (genes["moran_predicted"] - genes["moran_truth"]).abs().mean()
     return [{**row, **found.costs}]
 
@@ -50,8 +54,8 @@ def moran(x: np.ndarray, depth: np.ndarray, W: sp.csr_matrix) -> np.ndarray:
     return result
 
 
-def _of_fold(panels: Panels, fold: int, means: np.ndarray) -> pd.DataFrame:
-    """Scores of each gene of a fold."""
+def _of_fold(panels: Panels, fold: int, means: np.ndarray, ends: Mapping[float, Any]) -> pd.DataFrame:
+    """Scores of each gene of a fold, and the share of its cells inside each interval."""
     wanted = panels.folds()[fold]
     if means.shape != (panels.X.shape[0], len(wanted)):
         msg = f"expected predictions of shape {[panels.X.shape[0], len(wanted)]}; found {list(means.shape)}"
@@ -59,7 +63,9 @@ def _of_fold(panels: Panels, fold: int, means: np.ndarray) -> pd.DataFrame:
     panel = np.setdiff1d(np.arange(len(panels.genes)), wanted)
     depth, W = depths(panels.X[:, panel]), knn(panels.xy, n_neighs=N_NEIGHS).connectivities
     parts = [_of_block(panels, wanted[block], means[:, block], depth, W) for block in _blocks(*means.shape)]
-    return pd.concat(parts).assign(fold=fold)
+    truth = panels.X[:, wanted].toarray() if ends else np.empty(0)
+    inside = {f"coverage_{100 * level:g}": coverage(truth, *both) for level, both in ends.items()}
+    return pd.concat(parts).assign(fold=fold, **inside)
 
 
 def _of_block(
