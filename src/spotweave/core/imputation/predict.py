@@ -46,10 +46,13 @@ def predict(
     """
     n, t = pair.X.shape[0], pair.Y.shape[1]
     routes = [route(pair, rng) for route in method.routes]
-    depth, total, everywhere = log_depth(sizes(pair.X)), guessed_totals(pair), slice(None)
+    size = sizes(pair.X)
+    depth, total, everywhere = log_depth(size), guessed_totals(pair), slice(None)
     step = max(1, BLOCK // (n * (len(routes) + len(method.hops) + 2)))
     for start in range(0, t, step):
         genes = slice(start, min(start + step, t))
         found = [f(genes) for f in routes]
         C = covariates(found, weights.spread, depth, S, everywhere, genes.stop - start, hops=method.hops)
-        yield Block(genes, expected(weights.all, C, total[genes]).astype(np.float32), C[:, rows])
+        means = expected(weights.all, C, total[genes])
+        means[size == 0] = 0  # nothing is known of such a cell
+        yield Block(genes, means, C[:, rows])
