@@ -22,7 +22,7 @@ def test_pictures_scores_and_report(capsys, tmp_path, monkeypatch):
     assert main(["demo", "-o", str(tmp_path / "demo"), "--n-obs", "500"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    pictures = {f"{name}.png" for name in ("before_after", "denoised", "spatial_genes", "gene_modules")}
+    pictures = {f"{name}.png" for name in ("before_after", "denoised", "spatial_genes", "gene_modules", "imputed")}
     assert {p.name for p in (tmp_path / "demo").iterdir()} == {*pictures, "report.html", "tissue.h5ad"}
     without, with_space = (float(v) for v in re.findall(r"^(?:without space|spotweave) +([\d.-]+)", out, re.MULTILINE))
     tissue = anndata.read_h5ad(tmp_path / "demo" / "tissue.h5ad")
@@ -33,10 +33,15 @@ def test_pictures_scores_and_report(capsys, tmp_path, monkeypatch):
     assert all((tmp_path / "demo" / name).read_bytes()[:4] == b"\x89PNG" for name in pictures)
     report = (tmp_path / "demo" / "report.html").read_text()
     assert all(f'<section id="{name}"' in report for name in ("denoised", "spatial-genes"))
-    measured, denoised = (float(v) for v in re.findall(r"^  (?:measured|denoised) +([\d.]+)$", out, re.MULTILINE))
+    kinds = r"^  (?:measured|denoised|predicted) +([\d.]+)$"
+    measured, denoised, outside, predicted = (float(v) for v in re.findall(kinds, out, re.MULTILINE))
     assert measured == pytest.approx(mean_correlation(tissue, tissue.X.toarray()), abs=1e-3)
     assert denoised == pytest.approx(mean_correlation(tissue, tissue.layers["denoised"]), abs=1e-3)
     assert denoised > measured + 0.1
+    left = tissue[:, np.setdiff1d(np.arange(800), np.random.default_rng(0).choice(800, 100, replace=False))]
+    assert outside == pytest.approx(mean_correlation(left, left.X.toarray()), abs=1e-3)
+    assert predicted > outside + 0.1
+    assert re.search(r"beyond depth 0\.\d+ \(median\), 90% intervals hold (8[7-9]|9[0-3])\.\d%", out)
     hits, vary, false, flat, modules, ari = numbers_of_genes(out)
     called = set(tissue.var_names[tissue.var["svg_qvalue"] < 0.05])
     truth = set(tissue.var_names[tissue.var["spatial_true"]])

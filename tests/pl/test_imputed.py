@@ -107,6 +107,11 @@ def test_a_row_for_each_slide_and_nothing_overlaps_or_is_written(imputed_result)
     assert list(imputed_result.uns) == list(before.uns)
 
 
+def test_large_counts_are_written_out(imputed_result):
+    imputed_result.layers["lower"][:, 3], imputed_result.layers["upper"][:, 3] = 99.4, 1234.5
+    assert note_of(maps(pl.imputed(imputed_result, "new3"))[1]).endswith("median cell: 99 to 1,234")
+
+
 def test_errors_name_what_is_missing(imputed_result, domains_result):
     with pytest.raises(InputError, match=r"uns\['impute'\].*tl\.impute\(adata, reference\) returned"):
         pl.imputed(domains_result)

@@ -105,10 +105,9 @@ def test_tables_are_of_the_best_genes_coverage_and_weights(imputed_result):
     assert [float(cell) for cell in rows[best[3]]] == pytest.approx(numbers, rel=5e-3, abs=5e-3)
     held = imputed_result.uns["impute"]["held_out"]
     assert rows["80%"][0] == f"{100 * held['coverage_80'].mean():.1f}%"
-    weights = [
-        row for row in part.rows if row[0] in {*_imputed._IN_WORDS.values(), "averaged over neighbours, 4 steps"}
-    ]
-    assert weights[0] == ["the cell's own depth".replace("'", "&#39;"), "0.95"]
+    caption = next(i for i, row in enumerate(part.rows) if row[-1] == "weight")
+    weights = [[cell.replace("&#39;", "'") for cell in row] for row in part.rows[caption + 1 :]]
+    assert weights[0] == ["the cell's own depth", "0.95"]
     assert weights[2] == ["averaged over neighbours, 4 steps", "0.20"]
     assert weights[4] == ["depth of its neighbours", "−0.02"]
     assert part.pictures == [
@@ -147,7 +146,7 @@ def test_only_what_is_there(imputed_result, domains_result):
     for key in ("weights", "false_patterns", "level", "quality_correlation", "note", "params", "n_shared"):
         del result[key]
     part = section_of(imputed_result)
-    assert part.words.startswith("Expected counts of 40 genes that were not measured, predicted. unknown")
+    assert part.words.startswith("Expected counts of 40 genes that were not measured, predicted. ? unknown")
     assert part.words.count("good: ") == part.words.count("caution: ") == 0
     assert part.pictures == []
     assert "inside their intervals" not in part.words

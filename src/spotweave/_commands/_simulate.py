@@ -8,7 +8,7 @@ from ._app import Output, Seed, app, say
 
 @app.command
 def demo(*, output: Output = Path("spotweave-demo"), n_obs: int = 3_000, rng: Seed = 0) -> None:
-    """Find the domains of a simulated tissue, denoise its counts, and compare both with the truth.
+    """Find domains, expression and genes of a simulated tissue, and compare them with the truth.
 
     Parameters
     ----------

@@ -221,5 +221,5 @@ def _typical(result: Mapping[str, Any], ends: tuple[np.ndarray, np.ndarray] | No
         return ""
     level = result.get("params", {}).get("interval")
     share = "" if level is None else f"{float(level):.0%} "
-    low, high = (f"{float(np.median(end[:, j])):.2g}" for end in ends)
+    low, high = (f"{x:.2g}" if x < 99.5 else f"{x:,.0f}" for x in (float(np.median(end[:, j])) for end in ends))
     return f"{share}interval of the median cell: {low} to {high}"
