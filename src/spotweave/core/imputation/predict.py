@@ -55,4 +55,5 @@ def predict(
         C = covariates(found, weights.spread, depth, S, everywhere, genes.stop - start, hops=method.hops)
         means = expected(weights.all, C, total[genes])
         means[size == 0] = 0  # nothing is known of such a cell
+        means *= (total[genes] / means.sum(axis=0, dtype=np.float64)).astype(np.float32)
         yield Block(genes, means, C[:, rows])
