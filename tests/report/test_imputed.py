@@ -5,15 +5,16 @@ import pandas as pd
 import pytest
 
 import spotweave as sw
-from spotweave._report import _imputed
+from spotweave._report import _imputed, _pictures
 from spotweave._report._context import Context
 from spotweave.pl._figure import new_figure
 
 
 @pytest.fixture
 def few(monkeypatch):
-    """One gene on maps in the place of four: pictures take time."""
+    """One gene on maps in the place of four, and no ink: pictures take time."""
     monkeypatch.setattr(_imputed, "_GENES", 1)
+    monkeypatch.setattr(_pictures, "_pixels", lambda _: np.zeros((8, 8, 4), np.uint8))
 
 
 def section_of(adata, **options):
