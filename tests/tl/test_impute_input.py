@@ -13,6 +13,8 @@ from spotweave.core.imputation.methods import METHODS
 
 tl: Any = sw.tl
 N, PANEL, WANTED = 160, 40, 20
+QUICK = [name for name in METHODS if name != "mapping"]
+"""Mapping takes seconds a run; one test of each kind is enough for it."""
 
 
 @pytest.fixture(scope="module")
@@ -133,8 +135,8 @@ def test_a_graph_of_ones_own(adata, reference, plain):
     assert found.uns["impute"]["params"]["graph_key"] == "mine"
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_cells_without_counts_get_next_to_nothing(adata, reference, method):
+@pytest.mark.parametrize("method", QUICK)
+def test_cells_without_counts_get_nothing(adata, reference, method):
     X = adata.X.toarray()
     X[[3, 100]] = 0
     adata.X = sp.csr_matrix(X)
@@ -142,11 +144,12 @@ def test_cells_without_counts_get_next_to_nothing(adata, reference, method):
     others = np.setdiff1d(np.arange(N), [3, 100])
     assert np.isfinite(found.X).all()
     assert np.isfinite(found.layers["upper"]).all()
-    assert found.X[[3, 100]].sum(axis=1).max() < 0.1 * found.X[others].sum(axis=1).min()
+    assert not found.X[[3, 100]].any()
+    assert (found.X[others] > 0).all()
     assert found.uns["impute"]["held_out"].notna().all(axis=None)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", QUICK)
 def test_genes_without_counts(adata, reference, method):
     """A wanted gene that the reference never counted, and panel genes that one side never counted."""
     odd, X = reference.copy(), reference.X.toarray()
@@ -166,7 +169,7 @@ def test_genes_without_counts(adata, reference, method):
     assert not {adata.var_names[4], adata.var_names[7]} & set(held.index)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", QUICK)
 def test_a_reference_of_nearly_one_cell_type(adata, whole, method):
     cells = datasets.simulate_reference(whole, 600, rng=4)
     kinds = cells.obs["cell_type"]

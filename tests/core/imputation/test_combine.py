@@ -128,14 +128,14 @@ def test_expected_adds_up_and_keeps_to_the_bounds(C, rng):
     weights, total = np.array([30.0, 0, 0, 0, 1, 0]), rng.uniform(0, 500, P)
     total[3] = 0
     found = expected(weights, C, total)
-    np.testing.assert_allclose(found.sum(axis=0), total, rtol=1e-12)
+    np.testing.assert_allclose(found.sum(axis=0), total, rtol=1e-5)
     assert not found[:, 3].any()
     eta = log_expected(weights, C)
     assert np.abs(eta).max() == LARGEST
     plain = log_expected(weights / 100, C)
-    np.testing.assert_allclose(plain.mean(axis=0), 0, atol=1e-10)
+    np.testing.assert_allclose(plain.mean(axis=0), 0, atol=1e-6)
     by_hand = 0.3 * C[0, :, 5].astype(float) + 0.01 * C[4, :, 5]
-    np.testing.assert_allclose(plain[:, 5], by_hand - by_hand.mean(), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(plain[:, 5], by_hand - by_hand.mean(), rtol=1e-5, atol=1e-6)
 
 
 def test_gradient_and_information_match_finite_differences_of_poisson_counts(C, rng):

@@ -13,6 +13,8 @@ from spotweave.core.imputation.predict import predict
 
 N, M, P, T = 41, 37, 13, 7
 ROWS = np.array([3, 4, 40])
+QUICK = [name for name in METHODS if name != "mapping"]
+"""Mapping takes seconds a run; one test of each kind is enough for it."""
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def blocks_of(pair, S, method, seed=0):
     return list(predict(pair, S, METHODS[method], weights_of(method), ROWS, np.random.default_rng(seed)))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", QUICK)
 @pytest.mark.parametrize("genes_a_block", [1, 3])
 def test_blocks_equal_the_whole(pair, S, monkeypatch, method, genes_a_block):
     (whole,) = blocks_of(pair, S, method)
