@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
+from spotweave.core.imputation import quality
 from spotweave.core.imputation.combine import Weights
 from spotweave.core.imputation.quality import RIDGES, _leave_one_out, fit_quality, gene_features
 
@@ -63,6 +64,21 @@ def test_useless_features_give_the_mean_of_all(rng):
     assert min(qualities) == 0
     assert np.mean(np.array(qualities) == 0) > 0.5
     assert np.mean(qualities) < 0.2
+
+
+def test_a_fit_too_bold_is_refused_though_it_goes_the_right_way(rng, monkeypatch):
+    monkeypatch.setattr(quality, "RIDGES", np.array([0.01]))
+    n_bold = 0
+    for _ in range(200):
+        features, scores = rng.normal(size=(P, 3)), rng.normal(0.3, 0.1, P)
+        y = scores - scores.mean()
+        left_out = _leave_one_out(standardised(features), y, 0.01)[1]
+        others_mean = np.array([np.delete(y, i).mean() for i in range(P)])
+        right_way = np.corrcoef(y, left_out)[0, 1] > 0
+        worse = ((y - left_out) ** 2).sum() > ((y - others_mean) ** 2).sum()
+        assert (fit_quality(features, scores).correlation > 0) == (right_way and not worse)
+        n_bold += right_way and worse
+    assert n_bold > 3
 
 
 @pytest.mark.parametrize("n", [1, 2, 7])
