@@ -53,6 +53,8 @@ RESULTS = {
     "genes_domains": "spotweave bench genes-domains",
     "genes_test": "spotweave bench genes-test",
     "impute": "spotweave bench impute --sets all",
+    "impute_domains": "spotweave bench impute-domains",
+    "impute_scaling": "spotweave bench impute-scaling",
 }
 
 

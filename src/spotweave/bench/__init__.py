@@ -8,6 +8,8 @@ from ._genes import genes
 from ._genes_domains import genes_domains
 from ._genes_test import genes_test
 from ._impute import impute
+from ._impute_domains import impute_domains
+from ._impute_scaling import impute_scaling
 from ._runner import Running, run_task
 from ._scaling import scaling
 from ._section import section
@@ -24,6 +26,8 @@ __all__ = [
     "genes_domains",
     "genes_test",
     "impute",
+    "impute_domains",
+    "impute_scaling",
     "run_task",
     "scaling",
     "section",

@@ -1,0 +1,148 @@
+"""Cost of imputation against the number of cells."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from .._check import check_range
+from .._whole import write_whole
+from . import _impute_domains_sets as registry
+from . import _summary as summary
+from ._costs_table import cost_note, cost_table, failures, threads
+from ._domains_page import in_order
+from ._host import host
+from ._impute_sets import SimulatedPair
+from ._names import chosen
+from ._runner import Running, run_task
+from ._scaling import by_size, exponents
+from ._task import Task
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+N_PANEL, N_GENES, N_REFERENCE = 500, 1_500, 5_000
+
+
+class PanelPair(SimulatedPair):
+    """A tissue of which a panel of 500 genes is kept, and dissociated cells with all genes."""
+
+    def _simulate(self, path: Path) -> None:
+        from ..datasets import simulate_reference, simulate_tissue
+        from ..io import write
+
+        tissue = simulate_tissue(**self.tissue)
+        write(simulate_reference(tissue, **self.reference), self.reference_of(path))
+        panel = np.random.default_rng(0).permutation(tissue.n_vars)[:N_PANEL]
+        write(tissue[:, np.sort(panel)].copy(), path)
+
+
+@dataclass(frozen=True)
+class Sized:
+    """A target of some size."""
+
+    name: str
+    source: PanelPair
+
+
+class Both(NamedTuple):
+    """What has been read."""
+
+    target: "AnnData"
+    reference: "AnnData"
+
+
+def target(n_obs: int) -> Sized:
+    """Single cells of a panel of 500 genes, about 300 counts each, and a reference of 5,000 cells and 1,500 genes."""
+    tissue = {"n_obs": n_obs, "n_genes": N_GENES, "n_domains": 6, "resolution": "cell", "library_size": 900.0, "rng": 0}
+    return Sized(f"cells_{n_obs}", PanelPair(tissue, {"n_obs": N_REFERENCE, "rng": 1}))
+
+
+def load(dataset: Sized, file: Path) -> Both:
+    """Read both files."""
+    from .. import io
+
+    return Both(*(io.read(path, images=False) for path in (file, dataset.source.reference_of(file))))
+
+
+def warm(settings: Mapping[str, Any]) -> None:
+    """Import what a run needs."""
+    for module in ["anndata", "spotweave.io", "spotweave.tl"]:
+        import_module(module)
+
+
+def fit(both: Both, settings: Mapping[str, Any], seed: int) -> "AnnData":
+    """Impute all genes outside the panel, with their intervals."""
+    from .. import tl
+
+    return tl.impute(both.target, both.reference, rng=seed, **settings)
+
+
+def score(both: Both, found: "AnnData") -> list[dict[str, Any]]:
+    """Sizes alone."""
+    n_obs, n_genes = both.target.shape
+    return [{"n_obs": n_obs, "n_genes": n_genes, "n_wanted": found.n_vars, "n_reference": both.reference.n_obs}]
+
+
+IMPUTE_SCALING = Task("impute_scaling", load, fit, score, warm)
+
+
+def impute_scaling(
+    sizes: Sequence[int] = (5_000, 20_000, 100_000),
+    methods: str | Iterable[str] = "combined",
+    *,
+    repeats: int = 1,
+    running: Running | None = None,
+) -> pd.DataFrame:
+    """Measure time and memory of imputation against the number of cells, on simulated single cells.
+
+    A panel of 500 genes, 1,000 genes to predict with their intervals, a reference of 5,000 cells. Writes
+    ``impute_scaling.csv`` and ``impute_scaling.md`` into ``running.output``, as `scaling` does.
+
+    Parameters
+    ----------
+    sizes
+        Numbers of cells.
+    methods
+        Methods of `tl.impute`: names, or ``"all"``.
+    repeats
+        Runs of each size and method, with seeds 0, 1, ...
+    running
+        As in `impute`; each run has a process of its own, whatever ``fast`` says.
+
+    Returns
+    -------
+    All rows of ``impute_scaling.csv``.
+
+    Raises
+    ------
+    InputError
+        When a method is unknown, or a size is out of range.
+    """
+    for size in sizes:
+        check_range(size, "sizes", low=100, high=100_000_000, integer=True)
+    check_range(repeats, "repeats", low=1, high=1_000, integer=True)
+    running = replace(running or Running(), fast=False)
+    settings = chosen(methods, registry.METHODS, registry.METHOD_GROUPS, "methods")
+    rows = run_task(IMPUTE_SCALING, [target(size) for size in sorted(set(sizes))], settings, range(repeats), running)
+    write_whole(running.output / "impute_scaling.md", impute_scaling_page(rows).encode())
+    return rows
+
+
+def impute_scaling_page(rows: pd.DataFrame) -> str:
+    """Return the summary of all rows of ``impute_scaling.csv``."""
+    good = summary.succeeded(rows)
+    parts = ["# Cost of imputation against the number of cells\n"]
+    parts.append(
+        f"Simulated single cells, a panel of {N_PANEL} genes, {N_GENES - N_PANEL:,} genes predicted with their "
+        f"intervals, reference of {N_REFERENCE:,} cells; {threads(rows)}.\n"
+    )
+    if len(good):
+        methods = in_order(good["method"], registry.METHODS)
+        parts += [cost_note(good, "from files to expected counts"), cost_table(good, by_size(good), methods)]
+        parts += exponents(good, methods)
+    return "\n".join([*parts, *failures(rows), "---\n", f"Summed up on {host()}\n"])
