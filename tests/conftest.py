@@ -149,6 +149,7 @@ def imputed_result(domains_result):
     imputed = AnnData(X.astype(np.float32), obs=domains_result.obs[["slide"]].copy(), var=var)
     for name, end in layers.items():
         imputed.layers[name] = end.astype(np.float32)
+    imputed.obs["panel_counts"] = depth.ravel()
     imputed.obsm["spatial"] = domains_result.obsm["spatial"].copy()
     held = pd.DataFrame(
         {"residual_r": rng.permutation(np.linspace(-0.1, 0.5, 30))}, index=[f"gene{j}" for j in range(30)]

@@ -12,6 +12,7 @@ GENE_EMBEDDING = "X_gene"  # varm: vectors of genes [g, d]
 GENE_PATTERNED = "gene_patterned"  # var: genes that vary in space, of tl.gene_embedding
 GENE_MODULE = "gene_module"  # var: modules of genes; varm: their probabilities; uns: parameters and the curve of K
 IMPUTED = "impute"  # uns: scores, weights and parameters of tl.impute, in the AnnData that it returns
+PANEL_COUNTS = "panel_counts"  # obs: counts of the genes that imputation started from
 LOWER, UPPER = "lower", "upper"  # layers: ends of the interval of imputed counts
 SIMULATION = "simulation"  # uns: truth of a simulated tissue
 

@@ -36,7 +36,7 @@ def test_the_best_expected_are_drawn_with_the_width_of_their_interval(imputed_re
     for i, gene in enumerate(best):
         j = imputed_result.var_names.get_loc(gene)
         shown, width = (points_of(ax).get_array() for ax in axes[2 * i : 2 * i + 2])
-        np.testing.assert_allclose(shown, per_median(X.sum(axis=1), X[:, j]), rtol=1e-5)
+        np.testing.assert_allclose(shown, per_median(imputed_result.obs["panel_counts"], X[:, j]), rtol=1e-5)
         np.testing.assert_allclose(width, (upper - lower)[:, j] / X[:, j], rtol=1e-5)
         assert note_of(axes[2 * i]) == f"expected correlation {expected[gene]:.2f}"
         low, high = np.median(lower[:, j]), np.median(upper[:, j])
@@ -45,13 +45,11 @@ def test_the_best_expected_are_drawn_with_the_width_of_their_interval(imputed_re
     assert labels == ["log1p of counts per median depth", "(upper − lower) / expected count"]
 
 
-def test_measured_counts_give_the_depth(imputed_result, domains_result):
-    counts = domains_result.X.toarray()
-    counts[:9] = 0
-    domains_result.X = sp.csr_matrix(counts)
-    axes = maps(pl.imputed(imputed_result, "new7", measured=domains_result))
+def test_cells_without_panel_counts_are_left_blank(imputed_result):
+    imputed_result.obs.loc[imputed_result.obs_names[:9], "panel_counts"] = 0
+    axes = maps(pl.imputed(imputed_result, "new7"))
     shown = points_of(axes[0]).get_array()
-    expected = per_median(counts.sum(axis=1), imputed_result.X[:, 7].astype(float))
+    expected = per_median(imputed_result.obs["panel_counts"], imputed_result.X[:, 7].astype(float))
     assert np.flatnonzero(shown.mask).tolist() == list(range(9))
     np.testing.assert_allclose(shown[9:], expected[9:], rtol=1e-6)
     assert len(axes) == 2
@@ -74,15 +72,9 @@ def test_genes_that_were_measured_after_all_come_first(imputed_result, domains_r
         pl.imputed(imputed_result, "new1", measured=domains_result)
 
 
-def test_few_genes_have_no_depth_of_their_own(imputed_result):
-    few = imputed_result[:, 3:32].copy()
-    (ax, _) = maps(pl.imputed(few, "new5"))
-    np.testing.assert_allclose(points_of(ax).get_array(), np.log1p(few.X[:, 2].astype(float)), rtol=1e-6)
-    assert ax.child_axes[0].get_ylabel() == "log1p of expected counts"
-
-
 def test_cells_without_an_expected_count_and_results_without_intervals(imputed_result):
     imputed_result.X[4] = 0
+    imputed_result.obs.loc[imputed_result.obs_names[4], "panel_counts"] = 0
     predicted, width = (points_of(ax).get_array() for ax in maps(pl.imputed(imputed_result, "new0")))
     assert np.flatnonzero(predicted.mask).tolist() == np.flatnonzero(width.mask).tolist() == [4]
     imputed_result.layers.clear()

@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import _keys as keys
 from .._check import fail, listing
-from .._table import get_coords, get_table, row_chunks
+from .._table import get_coords, get_obs, get_table, row_chunks
 from ._expression import UNIT, measured_counts, some_columns
 from ._figure import Figure
 from ._layout import Panel
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 _BEST = 3  # genes to draw where none are named
-_MANY = 30  # predicted genes whose sum stands for depth; that of fewer has a pattern of its own
-_PLAIN = "log1p of expected counts"
 _WIDTH = "(upper − lower) / expected count"
 
 
@@ -44,8 +42,8 @@ def imputed(
     genes
         A predicted gene or a list of them: a row each. None: the three with the greatest expected correlation.
     measured
-        Counts of the same cells: the panel that the genes were predicted from, for their depth. Where it holds all of
-        `genes` too, as in a trial with genes held back, they are drawn first.
+        Counts of the same cells. Where it holds all of `genes`, as in a trial with genes held back, they are drawn
+        first.
     layer
         Counts in `measured`, found as by the verbs when left out.
     spatial_key
@@ -59,9 +57,8 @@ def imputed(
 
     Returns
     -------
-    The figure. Predictions are shown as ``log(1 + x m / s)``: x expected counts of the gene, s all counts that
-    `measured` has of the cell, m their median. Without `measured` s is the sum of all predictions, and where those are
-    fewer than 30 genes ``log(1 + x)`` is shown, most of which is depth. The second map is the width of the interval
+    The figure. Predictions are shown as ``log(1 + x m / s)``: x expected counts of the gene, s the panel's counts of
+    the cell, m their median; measured counts in the same way, with all counts that `measured` has. The second map is the width of the interval
     relative to the expected count: low where the prediction says much. Each map has a colour scale of its own. Above
     the maps are the correlation with counts that held-out genes of this kind reached, and the interval of the median
     cell. Without intervals the second map is left out.
@@ -104,7 +101,7 @@ def imputed_maps(
             (f"{name} · {side}", X[:, j], unit, note, color)
             for side, X, unit, note, color in (
                 ("measured", found.measured, UNIT, "", cmap),
-                ("predicted", found.predicted, found.unit, _expected(adata, positions[j]), cmap),
+                ("predicted", found.predicted, UNIT, _expected(adata, positions[j]), cmap),
                 ("interval width", found.width, _WIDTH, _typical(result, found.ends, j), "cividis_r"),
             )
             if X is not None
@@ -152,7 +149,6 @@ class _Found(NamedTuple):
 
     measured: np.ndarray | None
     predicted: np.ndarray
-    unit: str
     width: np.ndarray | None
     ends: tuple[np.ndarray, np.ndarray] | None
 
@@ -183,30 +179,26 @@ def _truth(adata: "AnnData", positions: list[int], measured: Any, layer: str | N
 
 
 def _read(adata: "AnnData", positions: list[int], truth: _Truth | None) -> _Found:
-    means, total = _values(adata.X, positions)
-    ends = None
+    means, ends = _values(adata.X, positions), None
     if keys.LOWER in adata.layers and keys.UPPER in adata.layers:
-        ends = _values(adata.layers[keys.LOWER], positions)[0], _values(adata.layers[keys.UPPER], positions)[0]
+        ends = _values(adata.layers[keys.LOWER], positions), _values(adata.layers[keys.UPPER], positions)
     some = means > 0
     width = None if ends is None else np.divide(ends[1] - ends[0], means, out=np.full_like(means, np.nan), where=some)
-    depth = truth.depth if truth is not None else total if adata.n_vars >= _MANY else None
-    if depth is None:
-        return _Found(None, np.log1p(means), _PLAIN, width, ends)
+    depth = get_obs(adata, keys.PANEL_COUNTS).to_numpy(np.float64)
+    counts = None if truth is None or truth.counts is None else np.log1p(_factor(truth.depth) * truth.counts)
+    return _Found(counts, np.log1p(_factor(depth) * means), width, ends)
+
+
+def _factor(depth: np.ndarray) -> np.ndarray:
+    """Median depth over depth ``[n, 1]``, NaN without counts."""
     seen = depth > 0
     middle = np.median(depth[seen]) if seen.any() else 1.0
-    factor = np.divide(middle, depth, out=np.full(depth.size, np.nan), where=seen)[:, None]
-    counts = None if truth is None or truth.counts is None else np.log1p(factor * truth.counts)
-    return _Found(counts, np.log1p(factor * means), UNIT, width, ends)
+    return np.divide(middle, depth, out=np.full(depth.size, np.nan), where=seen)[:, None]
 
 
-def _values(X: Any, positions: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Some columns ``[n, m]`` and the sum over all ``[n]``, in one pass."""
-    parts = [
-        (some_columns(block, positions), np.asarray(block.sum(axis=1, dtype=float)).ravel())
-        for _, block in row_chunks(X)
-    ]
-    values, sums = zip(*parts, strict=True)
-    return np.concatenate(values), np.concatenate(sums)
+def _values(X: Any, positions: list[int]) -> np.ndarray:
+    """Some columns ``[n, m]``."""
+    return np.concatenate([some_columns(block, positions) for _, block in row_chunks(X)])
 
 
 def _expected(adata: "AnnData", position: int) -> str:

@@ -103,7 +103,7 @@ def impute(
     * ``var``: ``expected_correlation`` (with the counts, beyond depth: what held-out genes of like pattern strength,
       agreement of routes and level reached; noise of the counts keeps it far below 1), ``pattern`` (standard deviation
       of the log pattern), ``mean``, ``moran`` (of the prediction), ``reference_mean``.
-    * ``obs``, coordinates and images are those of `adata`.
+    * ``obs``, coordinates and images are those of `adata`; ``obs["panel_counts"]`` are the counts of the shared genes.
     * ``uns["impute"]``: ``held_out`` (a table: scores of each panel gene when it was held out, see
       `metrics.imputation_scores`, Moran's I of measured counts and of counts drawn from the prediction, coverage),
       ``coverage`` of the intervals at 50, 80, 90 and 95 %, ``false_patterns``, ``weights``, ``level``, parameters.
@@ -158,7 +158,7 @@ def impute(
         rng=rng if isinstance(rng, int | np.integer) else "generator",
     )
     filled.var.index = reference.var_names[wanted].astype(str)
-    return result(adata, filled, said(match, found) | {"params": used})
+    return result(adata, found, filled, said(match, found) | {"params": used})
 
 
 def _read(adata: "AnnData", layer: str | None, role: str) -> sp.csr_matrix:

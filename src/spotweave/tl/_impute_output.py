@@ -1,6 +1,7 @@
 """What `impute` returns: predictions of all wanted genes, block by block, and the AnnData around them."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -77,7 +78,7 @@ def _of_genes(means: np.ndarray, features: np.ndarray, expected: np.ndarray, fou
     )
 
 
-def result(adata: "AnnData", filled: Filled, said: Mapping[str, Any]) -> "AnnData":
+def result(adata: "AnnData", found: Found, filled: Filled, said: Mapping[str, Any]) -> "AnnData":
     """Return the AnnData of cells x predicted genes."""
     from anndata import AnnData
 
@@ -85,8 +86,9 @@ def result(adata: "AnnData", filled: Filled, said: Mapping[str, Any]) -> "AnnDat
     spatial_key = said["params"]["spatial_key"]
     xy = {spatial_key: np.array(adata.obsm[spatial_key])}
     imputed = AnnData(filled.X, obs=adata.obs.copy(), var=filled.var, layers=layers, obsm=xy)
+    imputed.obs[keys.PANEL_COUNTS] = sizes(found.pair.X)
     if keys.SPATIAL in adata.uns:
-        imputed.uns[keys.SPATIAL] = adata.uns[keys.SPATIAL]
+        imputed.uns[keys.SPATIAL] = deepcopy(adata.uns[keys.SPATIAL])
     imputed.uns[keys.IMPUTED] = dict(said)
     return imputed
 
