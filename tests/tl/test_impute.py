@@ -193,3 +193,19 @@ def test_counts_are_taken_from_layers(tissue, reference, results):
         log.X = log.X.log1p()
     found = tl.impute(*logs, layer="raw", reference_layer="raw", method="ridge")
     np.testing.assert_array_equal(found.X, results["ridge"].X)
+
+
+def test_large_tissues_are_judged_on_pieces(tissue, reference, monkeypatch, caplog):
+    monkeypatch.setattr("spotweave.core.imputation.patches.MOST_CELLS", 120)
+    monkeypatch.setattr("spotweave.core.imputation.patches.PATCH", 40)
+    empty = reference.copy()
+    empty.X = sp.vstack([sp.csr_matrix((1, empty.n_vars)), empty.X[1:]]).tocsr()
+    imputed = tl.impute(tissue, empty, method="ridge")
+    assert not caplog.records, "an empty cell of the reference matters to nobody"
+    whole = tl.impute(tissue, reference, method="ridge")
+    assert imputed.shape == whole.shape
+    assert np.isfinite(imputed.X).all()
+    together = np.corrcoef(np.log(imputed.X).ravel(), np.log(whole.X).ravel())[0, 1]
+    assert together > 0.95
+    ratio = imputed.uns["impute"]["held_out"]["mean"] / whole.uns["impute"]["held_out"]["mean"]
+    assert (np.abs(ratio - 1) > 1e-6).any(), "means over all cells and over pieces differ"

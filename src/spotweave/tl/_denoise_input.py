@@ -22,7 +22,7 @@ P_VALUE = 0.01
 """Of all of them together (Bonferroni)."""
 
 
-def read_counts(adata: "AnnData", layer: str | None) -> sp.csr_matrix:
+def read_counts(adata: "AnnData", layer: str | None, *, warn: bool = True) -> sp.csr_matrix:
     """Return the counts in memory, CSR, a new matrix; at least two cells and one count."""
     if adata.n_obs < 2:
         raise fail("at least two cells", f"a table of {adata.n_obs}")
@@ -31,7 +31,7 @@ def read_counts(adata: "AnnData", layer: str | None) -> sp.csr_matrix:
     empty = int((np.diff(X.indptr) == 0).sum())
     if empty == adata.n_obs:
         raise fail("at least one cell with counts", "none", "Pass raw counts.")
-    if empty:
+    if empty and warn:
         logger.warning("%d cells have no counts; their expected counts are 0", empty)
     return X
 

@@ -164,7 +164,7 @@ def impute(
 def _read(adata: "AnnData", layer: str | None, role: str) -> sp.csr_matrix:
     """Counts of one of the two tables; an error says which."""
     try:
-        return read_counts(adata, layer)
+        return read_counts(adata, layer, warn=role == "target")  # empty cells of a reference are left out
     except ValueError as error:
         raise type(error)(f"{role}: {error}") from None
 
