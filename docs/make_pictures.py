@@ -86,6 +86,31 @@ def draw_genes():
     save_side_by_side(figures, FOLDER / "genes.png")
 
 
+def draw_imputed():
+    """One gene that the panel lacks: measured counts that were kept back, prediction, true rate, at median depth."""
+    adata = simulated()
+    panel = adata[:, :150].copy()
+    imputed = sw.tl.impute(
+        panel, sw.datasets.simulate_reference(adata, 1_500, rng=1), genes=list(adata.var_names[150:])
+    )
+    spatial = [g for g in imputed.var_names if adata.var.loc[g, "spatial_true"]]
+    gene = imputed.var.loc[spatial, "expected_correlation"].sort_values().index[int(0.75 * len(spatial))]
+    place, rates = adata.var_names.get_loc(gene), adata.layers["rate_true"]
+    sources = {
+        "measured, kept back": (adata.X[:, place].toarray().ravel(), adata.X.sum(axis=1)),
+        "predicted": (imputed[:, gene].X.ravel(), imputed.obs["panel_counts"]),
+        "true rate": (rates[:, place], rates.sum(axis=1)),
+    }
+    for name, (values, depth) in sources.items():
+        size = np.asarray(depth, dtype=float).ravel()
+        adata.obs[name] = np.log1p(values / size * np.median(size))
+    figure = sw.pl.spatial(adata, list(sources), legend=False, ncols=3)
+    for ax, name in zip(figure.axes[:2], list(sources)[:2], strict=True):
+        note = f"correlation with the true rate {adata.obs[name].corr(adata.obs['true rate']):.2f}"
+        ax.text(0.5, -0.02, note, transform=ax.transAxes, ha="center", va="top", fontsize=SMALL_TEXT, color=MUTED)
+    save(figure, FOLDER / "imputed.png")
+
+
 def save_side_by_side(figures, path):
     """Paste pictures of figures beside each other, at the height of the lowest."""
     pictures = [Image.open(drawn(figure, dpi=110)).convert("RGB") for figure in figures]
@@ -120,3 +145,4 @@ if __name__ == "__main__":
     draw_curve()
     draw_denoised()
     draw_genes()
+    draw_imputed()

@@ -23,7 +23,7 @@ def cells(page, start):
 def test_page():
     rows = [row("osmfish_allen", "depth", pcc=0.3, moran_error=0.1), row("osmfish_allen", "tangram", pcc=0.4)]
     rows += [row("osmfish_allen", "tangram", seed=1, pcc=0.5, fit_cpu_s=4.0)]
-    rows += [row("starmap_seqfish", "depth", pcc=0.1, n_folds=1), row("starmap_seqfish", "spage", pcc=0.0)]
+    rows += [row("starmap_seqfish", "depth", pcc=0.1), row("starmap_seqfish", "tangram", n_folds=1)]
     rows += [row("sim_blobs", "depth", rate_r=0.25)]
     rows += [{"dataset": "sim_blobs", "method": "gimvi", "seed": 0, **COSTS, "error": "a|b"}]
     page = impute_page(pd.DataFrame(rows))
@@ -37,11 +37,34 @@ def test_page():
     assert cells(osmfish, "`tangram`") == expected
     assert cells(osmfish, "`depth`")[0] == "0.300"
     assert cells(osmfish, "`depth`")[6] == "**0.100**"
-    assert "in 1 or 10 folds" in starmap
+    assert "`tangram`" not in starmap, "one fold is not ten"
     assert cells(blobs, "method")[7] == "r with true rates"
     assert cells(blobs, "`depth`")[7] == "0.250"
     assert "r with true rates" not in starmap
     assert "a\\|b" in failed
+
+
+def test_methods_of_few_folds_are_compared_on_these():
+    rows = [row("starmap_seqfish", "depth"), row("starmap_seqfish", "spage", n_folds=2, fit_cpu_s=7.0)]
+    scores = {"ssim": 0.1, "rmse": 1.2, "js": 0.2, "moran_truth": 0.5}
+    table = [
+        {"dataset": data, "method": method, "fold": fold, "gene": f"g{fold}", "pcc": pcc, **scores}
+        | {"residual_r": 0.1 * fold, "deviance_explained": 0.01 * fold, "moran_predicted": 0.5 - 0.1 * fold}
+        for data, method, fold, pcc in (
+            ("starmap_seqfish", "depth", 0, 0.2),
+            ("starmap_seqfish", "depth", 1, 0.4),
+            ("starmap_seqfish", "depth", 2, 0.9),
+            ("starmap_seqfish", "spage", 0, 0.1),
+            ("starmap_seqfish", "spage", 1, 0.1),
+            ("osmfish_allen", "depth", 0, 0.7),
+        )
+    ]
+    page = impute_page(pd.DataFrame(rows), pd.DataFrame(table))
+    whole, few = page.split("## starmap_seqfish")[1].split("first 2 only; all methods on these, 2 genes")
+    assert "`spage`" not in whole
+    found = cells(few, "`depth`")
+    assert [text.strip("*") for text in found] == ["0.300", "0.100", "1.200", "0.200", "0.050", "0.005", "0.050", "0.4"]
+    assert cells(few, "`spage`")[-1] == "7"
 
 
 def test_page_without_results():

@@ -81,7 +81,9 @@ def impute(
             rows = run_task(IMPUTE, items, named, numbers, running)
         finally:  # what was run before an interruption is in the other table as well
             _gather(Path(folder), running.output / GENES)
-    write_whole(running.output / "impute.md", impute_page(rows).encode())
+    details = running.output / GENES
+    page = impute_page(rows, pd.read_csv(details) if details.exists() else None)
+    write_whole(running.output / "impute.md", page.encode())
     return rows
 
 

@@ -34,15 +34,16 @@ SAID = (
 )
 
 
-def impute_page(rows: pd.DataFrame) -> str:
-    """Return the summary of all rows of ``impute.csv``."""
+def impute_page(rows: pd.DataFrame, genes: pd.DataFrame | None = None) -> str:
+    """Return the summary of all rows of ``impute.csv``, and of ``impute_genes.csv`` where methods ran on few folds."""
     good, parts = summary.succeeded(rows), ["# Imputation of genes outside a panel\n"]
     if len(good):
         parts += [f"{SAID[:-1]} Means over seeds; {threads(good)}.\n"]
+        whole = good[good["n_folds"] == good.groupby("dataset")["n_folds"].transform("max")]
         for title, group in (("Measured", "real"), ("Simulated", "simulated")):
-            parts += _overview(title, good[good["dataset"].isin(GROUPS[group])])
+            parts += _overview(title, whole[whole["dataset"].isin(GROUPS[group])])
         for name in (name for name in SETS if (good["dataset"] == name).any()):
-            parts += _section(name, good[good["dataset"] == name])
+            parts += _section(name, good[good["dataset"] == name], genes)
     return "\n".join([*parts, *failures(rows), "---\n", f"Summed up on {host()}\n"])
 
 
@@ -59,17 +60,36 @@ def _overview(title: str, rows: pd.DataFrame) -> list[str]:
     return [f"## {title} targets, mean of {n_sets}\n", _table(values, complete, columns, _plain(cpu))]
 
 
-def _section(name: str, rows: pd.DataFrame) -> list[str]:
-    """Table of one data set."""
-    first = rows.iloc[0]
+def _section(name: str, rows: pd.DataFrame, genes: pd.DataFrame | None) -> list[str]:
+    """Tables of one data set."""
+    whole = rows[rows["n_folds"] == rows["n_folds"].max()]
+    first = whole.iloc[0]
     said = (
         f"{first['n_obs']:,.0f} cells, reference of {first['n_reference']:,.0f}; {first['n_wanted']:,.0f} of "
-        f"{first['n_genes']:,.0f} shared genes predicted in {_counted(rows['n_folds'])} folds.\n"
+        f"{first['n_genes']:,.0f} shared genes predicted in {first['n_folds']:.0f} folds.\n"
     )
-    columns, methods = _columns(rows), in_order(rows["method"], METHODS)
-    values = {column: _plain(rows.groupby("method")[column].mean()) for column in columns}
-    cpu = _plain(rows.groupby("method")["fit_cpu_s"].median())
-    return [f"## {name}\n", said, _table(values, methods, columns, cpu), *_covered(rows)]
+    columns, methods = _columns(whole), in_order(whole["method"], METHODS)
+    values = {column: _plain(whole.groupby("method")[column].mean()) for column in columns}
+    cpu = _plain(whole.groupby("method")["fit_cpu_s"].median())
+    parts = [f"## {name}\n", said, _table(values, methods, columns, cpu), *_covered(whole)]
+    if len(whole) == len(rows) or genes is None:
+        return parts
+    return [*parts, *_common_folds(rows, genes[genes["dataset"] == name])]
+
+
+def _common_folds(rows: pd.DataFrame, genes: pd.DataFrame) -> list[str]:
+    """Table of all methods on the folds that each of them has run."""
+    n_folds = int(rows["n_folds"].min())
+    genes = genes[genes["fold"] < n_folds]
+    methods = in_order(rows["method"], METHODS)
+    means = genes.groupby("method")
+    values = {column: _plain(means[column].mean()) for column in COLUMNS if column in genes}
+    values["deviance_explained_median"] = _plain(means["deviance_explained"].median())
+    gap = (genes["moran_predicted"] - genes["moran_truth"]).abs()
+    values["moran_error"] = _plain(gap.groupby(genes["method"]).mean())
+    cpu = n_folds * (rows["fit_cpu_s"] / rows["n_folds"]).groupby(rows["method"]).median()
+    said = f"Slow methods ran on the first {n_folds} only; all methods on these, {genes['gene'].nunique():,} genes:\n"
+    return [said, _table(values, methods, COLUMNS, _plain(cpu))]
 
 
 def _covered(rows: pd.DataFrame) -> list[str]:
@@ -84,11 +104,6 @@ def _covered(rows: pd.DataFrame) -> list[str]:
 
 def _plain(values: pd.Series) -> dict[str, float]:
     return {str(method): float(value) for method, value in values.items()}
-
-
-def _counted(n_folds: pd.Series) -> str:
-    """Number of folds, or numbers where methods differ."""
-    return " or ".join(f"{n:.0f}" for n in sorted(set(n_folds)))
 
 
 def _columns(rows: pd.DataFrame) -> dict[str, tuple[str, str]]:
