@@ -28,7 +28,8 @@ SAID = (
     "Genes of a target predicted from its other genes and a reference, fold by fold. PCC, SSIM, RMSE of z-scores and "
     "JS (Jensen-Shannon divergence) are those of the published benchmark (Li et al. 2022), means over genes; they "
     "reward predicted depth. Residual r is the correlation beyond depth (mean over genes), deviance explained the part "
-    "of the negative binomial deviance left by depth alone (median over genes); `depth` has 0 in both. Moran error is "
+    "of the negative binomial deviance left by the power of depth that fits the gene best (median over genes); what "
+    "depth alone predicts is about 0 in the one and not above 0 in the other. Moran error is "
     "the mean difference of Moran's I between prediction and counts. CPU seconds are of all folds, of the method "
     "alone. Bold: the best of a column.\n"
 )
