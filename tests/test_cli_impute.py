@@ -1,5 +1,6 @@
 import inspect
 import re
+from typing import Any
 
 import anndata as ad
 import numpy as np
@@ -59,7 +60,7 @@ def test_some_genes_without_an_interval_and_info(capsys, files, tmp_path):
 
 
 def test_every_option_is_passed(capsys, files, tmp_path, monkeypatch):
-    seen = {}
+    seen: dict[str, Any] = {}
 
     def impute(adata, reference, **options):
         seen.update(options, shapes=(adata.shape, reference.shape))
@@ -115,7 +116,7 @@ def test_poor_runs_say_so():
 
 
 def test_every_option_is_explained():
-    documented = re.findall(r"^    (\w+)\n        \S", _commands.impute.__doc__, flags=re.MULTILINE)
+    documented = re.findall(r"^    (\w+)\n        \S", str(_commands.impute.__doc__), flags=re.MULTILINE)
     assert documented == [p for p in inspect.signature(_commands.impute).parameters if p != "reading"]
 
 

@@ -219,7 +219,7 @@ def pair(original) -> tuple[ad.AnnData, ad.AnnData]:
     return original[:, :40].copy(), datasets.simulate_reference(original, 80, rng=0)
 
 
-QUICK = {"n_folds": 2, "library_key": "slice"}
+QUICK: dict[str, Any] = {"n_folds": 2, "library_key": "slice"}
 
 
 def test_impute_leaves_both_inputs_alone_shares_nothing_and_repeats(pair):

@@ -1,5 +1,7 @@
 """Scores of predicted genes against slow loops, closed forms and scipy."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -42,6 +44,10 @@ def slow_ssim(x, q):
     return light * contrast * (((x - mx) * (q - mq)).mean() + c3) / (sx * sq + c3)
 
 
+def rows_of(mean, rows):
+    return mean[rows, None]
+
+
 def slow_depth_curve(x, d):
     """Power of depth by root finding on the score equation, dispersion by moments in turn."""
     log_d = np.log(d)
@@ -49,7 +55,7 @@ def slow_depth_curve(x, d):
     power = 1.0
     for _ in range(3):
         mean = curve(power)
-        a = float(fit_dispersion(lambda: iter([(slice(None), x[:, None])]), lambda rows, m=mean: m[rows, None])[0])
+        a = float(fit_dispersion(lambda: iter([(slice(None), x[:, None])]), partial(rows_of, mean))[0])
 
         def score(b, a=a):
             mean = curve(b)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from matplotlib.collections import PathCollection
@@ -11,7 +13,7 @@ def dots(ax):
     """Positions of all dots and their colours."""
     found = [c for c in ax.collections if isinstance(c, PathCollection)]
     xy = np.concatenate([np.asarray(c.get_offsets()) for c in found])
-    return xy, [to_hex(c.get_facecolor()[0]) for c in found for _ in c.get_offsets()]
+    return xy, [to_hex(c.get_facecolor()[0]) for c in found for _ in np.asarray(c.get_offsets())]
 
 
 def texts(ax):
@@ -25,9 +27,11 @@ def box_of(ax):
 
 
 def test_genes_are_ranked_with_what_was_expected_of_each(imputed_result):
-    ax = pl.imputed_scores(imputed_result).axes[0]
+    ax: Any = pl.imputed_scores(imputed_result).axes[0]
     held = imputed_result.uns["impute"]["held_out"].sort_values("residual_r", ascending=False)
-    np.testing.assert_allclose(ax.lines[0].get_xydata(), np.column_stack([np.arange(1, 31), held["residual_r"]]))
+    np.testing.assert_allclose(
+        np.asarray(ax.lines[0].get_xydata()), np.column_stack([np.arange(1, 31), held["residual_r"]])
+    )
     np.testing.assert_allclose(dots(ax)[0][:, 1], held["expected_correlation"])
     assert texts(ax)[0] == "median 0.20, above 0: 83% of 30 genes"
     assert held.index[0] in texts(ax)
@@ -47,11 +51,11 @@ def test_false_patterns_stand_out(imputed_result):
 
 
 def test_coverage_is_the_mean_of_genes_and_most_of_their_range(imputed_result):
-    ax = pl.imputed_scores(imputed_result).axes[2]
+    ax: Any = pl.imputed_scores(imputed_result).axes[2]
     held = imputed_result.uns["impute"]["held_out"]
     columns = [held[f"coverage_{level}"].to_numpy() for level in (50, 80, 90, 95)]
     places = np.column_stack([[0.5, 0.8, 0.9, 0.95], [c.mean() for c in columns]])
-    np.testing.assert_allclose(ax.lines[0].get_xydata(), places)
+    np.testing.assert_allclose(np.asarray(ax.lines[0].get_xydata()), places)
     bars = [np.asarray(s)[:, 1] for s in ax.collections[0].get_segments()]
     np.testing.assert_allclose(bars, [np.quantile(c, [0.1, 0.9]) for c in columns])
     assert ax.get_ylim()[0] <= min(c[0] for c in bars)

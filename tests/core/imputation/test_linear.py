@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 from sklearn.linear_model import Ridge
 
-from spotweave.core.imputation.features import features
+from spotweave.core.imputation.features import Scale, features
 from spotweave.core.imputation.linear import (
     RIDGE,
     SCORE_RIDGE,
@@ -18,7 +18,7 @@ from spotweave.core.imputation.linear import (
 )
 from spotweave.core.imputation.pair import CEILING, Pair, make_pair, sizes
 
-SCALES = ["residual", "log"]
+SCALES: tuple[Scale, ...] = ("residual", "log")
 METHODS = [ridge, factor]
 EVERY = slice(None)
 
@@ -106,7 +106,7 @@ def test_busiest_genes_are_those_with_most_counts():
 
 def test_bounded_cuts_off():
     found = bounded(np.array([-9.0, -1.5, 0.0, 4.5]))
-    np.testing.assert_array_equal(found, np.float32([-CEILING, -1.5, 0, CEILING]))
+    np.testing.assert_array_equal(found, np.array([-CEILING, -1.5, 0, CEILING], np.float32))
     assert found.dtype == np.float32
 
 
