@@ -66,6 +66,14 @@ def test_capitals_against_capitalised_are_said_to_look_foreign(caplog):
     assert len(caplog.records) == 1
 
 
+def test_names_like_those_of_mouse_beside_a_human_table_are_an_error(caplog):
+    human = [n.upper() for n in [*OSMFISH, "LINC01128", "HLA-A"]]
+    for tables in ((var(OSMFISH), var(human)), (var(human), var(OSMFISH))):
+        with pytest.raises(InputError, match=r"another species, by their spelling \(such as Gad2\).* orthologues"):
+            match_genes(*tables)
+    assert len(match_genes(var(n.lower() for n in OSMFISH), var(human)).target) == 33, "may be of any species"
+
+
 def test_capitals_of_one_species_do_not_look_foreign(caplog):
     target = [n.upper() for n in [*OSMFISH, "1110008F13Rik"]]
     assert len(match_genes(var(target), var([*OSMFISH, "1110008F13Rik"])).target) == 34

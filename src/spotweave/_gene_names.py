@@ -57,8 +57,8 @@ def match_genes(
     Raises
     ------
     InputError
-        A table without genes, tables of different species (told by Ensembl ids, or by symbols that only human or only
-        mouse has), no shared gene, or fewer than `least`.
+        A table without genes, tables of different species (told by Ensembl ids, by symbols that only human or only
+        mouse has, or by names like Gad2 beside a table that is certainly human), no shared gene, or fewer than `least`.
     """
     check_range(least, "least", low=1, integer=True)
     tables = read_genes(target, "target", target_totals), read_genes(reference, "reference", reference_totals)
@@ -125,6 +125,7 @@ def wanted_genes(
 
 def _check_species(target: Genes, reference: Genes) -> None:
     ours, theirs = _species(target), _species(reference)
+    ours, theirs = ours or _by_spelling(target, theirs), theirs or _by_spelling(reference, ours)
     if not ours or not theirs or set(ours) & set(theirs):
         return
     told = [" and ".join(f"{s} (such as {name})" for s, name in species.items()) for species in (ours, theirs)]
@@ -134,6 +135,14 @@ def _check_species(target: Genes, reference: Genes) -> None:
         "Rename the genes of one to their orthologues in the other, and leave out the columns of var and the genes "
         "that still name its own species.",
     )
+
+
+def _by_spelling(genes: Genes, other: dict[str, str]) -> dict[str, str]:
+    """Names like Gad2 beside a table that is certainly human are no human names: these are written in capitals."""
+    if set(other) != {"human"} or not genes.names or spelling(genes.names[0].forms[1]) != "Capitalised":
+        return {}
+    names = (str(name) for name in genes.names[0].forms[1])
+    return {"another species, by their spelling": next(n for n in names if n not in (n.upper(), n.lower()))}
 
 
 def _species(genes: Genes) -> dict[str, str]:
