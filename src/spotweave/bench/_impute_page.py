@@ -82,7 +82,7 @@ def _common_folds(rows: pd.DataFrame, genes: pd.DataFrame) -> list[str]:
     """Table of all methods on the folds that each of them has run."""
     n_folds = int(rows["n_folds"].min())
     genes = genes[genes["fold"] < n_folds]
-    methods = in_order(rows["method"], METHODS)
+    methods = in_order(rows.loc[rows["method"].isin(genes["method"]), "method"], METHODS)
     means = genes.groupby("method")
     values = {column: _plain(means[column].mean()) for column in COLUMNS if column in genes}
     values["deviance_explained_median"] = _plain(means["deviance_explained"].median())
