@@ -26,7 +26,7 @@ def test_make_pair_drops_reference_cells_without_panel_counts(counts, form):
     np.testing.assert_array_equal(pair.R.toarray(), R[kept])
     np.testing.assert_array_equal(pair.Y.toarray(), Y[kept])
     assert (pair.X.format, pair.R.format, pair.Y.format) == ("csr", "csr", "csc")
-    assert {A.dtype for A in (pair.X, pair.R, pair.Y)} == {np.dtype(np.float64)}
+    assert {A.dtype for A in (pair.X, pair.R, pair.Y)} == {np.dtype(np.float32)}
 
 
 def test_make_pair_leaves_the_input_alone(counts):
