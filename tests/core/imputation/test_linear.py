@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse as sp
 from sklearn.linear_model import Ridge
 
+from spotweave.core.imputation import linear
 from spotweave.core.imputation.features import Scale, features
 from spotweave.core.imputation.linear import (
     RIDGE,
@@ -81,6 +82,20 @@ def test_components_match_svd(rng, m, g):
     np.testing.assert_allclose(found.scores * signs, U[:, :5] * length[:5], atol=1e-4)
     np.testing.assert_allclose(found.basis.T @ found.basis, np.eye(5), atol=1e-5)
     assert found.scores.dtype == np.float32
+
+
+@pytest.mark.parametrize(("m", "g"), [(31, 23), (23, 31)])
+def test_components_of_large_features_are_the_same(rng, m, g, monkeypatch):
+    J = centred(rng, m, g)
+    J[:, :3] *= 5
+    expected = components(J, 6)
+    monkeypatch.setattr(linear, "LARGE", 10)
+    found = components(J, 6)
+    np.testing.assert_allclose(found.length, expected.length, rtol=1e-4)
+    signs = np.sign((found.basis * expected.basis).sum(axis=0))
+    np.testing.assert_allclose(found.basis * signs, expected.basis, atol=1e-3)
+    flat = centred(rng, m, 3) @ rng.normal(size=(3, g)).astype(np.float32)
+    assert components(flat, 6).basis.shape == (m, 3)
 
 
 @pytest.mark.parametrize(("m", "g", "rank"), [(31, 12, 11), (12, 31, 10), (2, 9, 1)])

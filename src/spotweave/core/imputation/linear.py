@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.sparse.linalg import svds
 
 from .features import Scale, features
 from .pair import CEILING, Pair, Predict, sizes
@@ -12,6 +13,8 @@ RIDGE = 0.3
 """Of a ridge regression on standardised panel genes, beside their correlation matrix."""
 SCORE_RIDGE = 0.1
 """The same for scores of factors, which are much less noisy than one gene."""
+LARGE = 1_000
+"""Rows and columns beyond which all eigenvectors cost more than the leading ones."""
 NULL = 1e-6
 """Components with a smaller part of the first one's variance are rounding errors of features in single precision."""
 
@@ -100,12 +103,22 @@ class Components(NamedTuple):
 
 
 def components(J: np.ndarray, rank: int) -> Components:
-    """Leading principal components of centred features ``[m, g]``: fewer than `rank` where the features have fewer."""
+    """Leading principal components of centred features ``[m, g]``: fewer than `rank` where the features have fewer.
+
+    By the eigenvectors of the smaller of both products of J with itself; where these are large too, by Lanczos steps
+    from a fixed start.
+    """
     m, g = J.shape
+    rank = min(rank, max(1, min(m - 2, g - 1)))
+    if min(m, g) > LARGE:
+        start = np.random.default_rng(0).standard_normal(min(m, g)).astype(J.dtype)
+        left, length, _ = svds(J, rank, v0=start)
+        left, length = np.asarray(left[:, ::-1], np.float64), np.asarray(length[::-1], np.float64)
+        real = int((length**2 > NULL * length[0] ** 2).sum())
+        return Components(left[:, :real], length[:real])
     gram = np.asarray(J @ J.T if m <= g else J.T @ J, np.float64)
     values, vectors = np.linalg.eigh(gram)
-    real = int((values > NULL * values[-1]).sum())
-    rank = min(rank, max(1, min(m - 2, g - 1)), real)
+    rank = min(rank, int((values > NULL * values[-1]).sum()))
     lead, length = vectors[:, ::-1][:, :rank], np.sqrt(values[::-1][:rank])
     return Components(lead if m <= g else J @ (lead / length), length)
 
