@@ -117,6 +117,7 @@ _ALL = (
         keep=("FOV", ("0", "2", "5")),
         reference_keep=("FOV", ("1", "3", "4", "6")),
     ),
+    ImputeSet("xenium_seqfish", MeasuredPair("xenium_mouse_brain_36k/xenium_mouse_brain_36k.h5ad", _SEQFISH)),
     _simulated("sim_layers", layout="layers", n_domains=6, rng=31),
     _simulated("sim_blobs", layout="blobs", n_domains=5, rng=32),
 )
