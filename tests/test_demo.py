@@ -1,4 +1,5 @@
 import re
+import sys
 from typing import Any
 
 import anndata
@@ -19,6 +20,7 @@ def test_pictures_scores_and_report(capsys, tmp_path, monkeypatch):
     quick = {"method": "factor", "ranks": (5,)}
     monkeypatch.setattr(spotweave.tl, "domains", lambda adata, k, rng: domains(adata, k, method="smooth", rng=rng))
     monkeypatch.setattr(spotweave.tl, "denoise", lambda adata, rng, **_: denoise(adata, rng=rng, **quick))
+    monkeypatch.setitem(sys.modules, "umap", None)  # half a minute of compilation; components stand in
     assert main(["demo", "-o", str(tmp_path / "demo"), "--n-obs", "500"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
