@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 NOTE = (
-    "Predictions from other genes and another data set: look at them, cluster with them, do not test them for "
-    "differences. X is expected counts; a gene's level is a guess, its pattern is what was predicted."
+    "Predictions from other genes and another data set: look at them, expect little of them for clustering, do not test "
+    "them for differences. X is expected counts; a gene's level is a guess, its pattern is what was predicted."
 )
 
 
