@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from spotweave.bench import _impute_score as module
 from spotweave.bench._impute_data import Panels
 from spotweave.bench._impute_fit import Imputed
-from spotweave.bench._impute_score import moran, score
+from spotweave.bench._impute_score import score
 from spotweave.bench._impute_sets import ImputeSet, MeasuredPair
 from spotweave.core.graph import knn
 from spotweave.metrics import imputation_scores
@@ -69,15 +69,6 @@ def test_true_rates_are_a_truth_as_well(panels, found):
         rates[:, wanted] = 3 * means
     (row,) = score(replace(panels, rates=rates), found)
     assert row["rate_r"] == pytest.approx(1)
-
-
-def test_moran_of_what_does_not_vary_is_0(panels):
-    depth, W = np.array([0.0, *range(1, 29)]), knn(panels.xy, n_neighs=6).connectivities
-    x = np.outer(depth, [1.0, 2.0])
-    x[:, 1] = np.arange(29)[::-1]
-    found = moran(x[1:], depth[1:], W[1:, 1:])
-    assert found[0] == 0 != found[1]
-    assert np.isfinite(moran(x, depth, W)).all(), "a cell of depth 0 has no rate"
 
 
 def test_a_prediction_of_another_shape_is_an_error(panels, found):

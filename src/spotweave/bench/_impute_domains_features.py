@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._gene_names import match_genes
 from .._table import get_counts
 from ._denoise_rivals import depths
 from ._impute_domains_sets import LabelledPair
@@ -32,8 +33,7 @@ class Case:
 def draw_panel(dataset: LabelledPair, target: "AnnData", reference: "AnnData", seed: int) -> Case:
     """Leave the target the genes of its panel: the seed's draw of genes that both have, or all."""
     if dataset.n_panel is not None:
-        names = target.var_names.str.casefold()
-        shared = np.flatnonzero(names.isin(reference.var_names.str.casefold()))
+        shared = match_genes(target.var, reference.var, least=1).target
         drawn = np.random.default_rng(seed).choice(shared, dataset.n_panel, replace=False)
         target = target[:, np.sort(drawn)]
     return Case(dataset, target[depths(get_counts(target)) > 0].copy(), reference)

@@ -8,9 +8,9 @@ import pandas as pd
 import scipy.sparse as sp
 
 from .._whole import write_whole
-from ..core.autocorrelation import morans_i
 from ..core.conformal import coverage
 from ..core.graph import knn
+from ..core.imputation.pattern import moran_of_counts
 from ..metrics import imputation_scores
 from ._denoise_rivals import depths
 from ._impute_data import Panels
@@ -43,17 +43,6 @@ def score(panels: Panels, found: Imputed) -> list[dict[str, Any]]:
     return [{**row, **found.costs}]
 
 
-def moran(x: np.ndarray, depth: np.ndarray, W: sp.csr_matrix) -> np.ndarray:
-    """Moran's I ``[t]`` of logarithms of counts at the median depth; 0 for a gene that does not vary."""
-    factor = np.divide(np.median(depth[depth > 0]), depth, out=np.zeros_like(depth), where=depth > 0)
-    values = np.log1p(x * factor[:, None])
-    varies = np.ptp(values, axis=0) > 0
-    result = np.zeros(x.shape[1])
-    if varies.any():
-        result[varies] = morans_i(values[:, varies], W).statistic
-    return result
-
-
 def _of_fold(panels: Panels, fold: int, means: np.ndarray, ends: Mapping[float, Any]) -> pd.DataFrame:
     """Scores of each gene of a fold, and the share of its cells inside each interval."""
     wanted = panels.folds()[fold]
@@ -75,7 +64,8 @@ def _of_block(
     total = q.sum(axis=0)
     scaled = q * np.divide(truth.sum(axis=0), total, out=np.zeros(len(total)), where=total > 0)
     table = pd.DataFrame({"gene": panels.genes[wanted], **imputation_scores(truth, q, depth)._asdict()})
-    table["moran_truth"], table["moran_predicted"] = moran(truth, depth, W), moran(scaled, depth, W)
+    for name, values in (("moran_truth", truth), ("moran_predicted", scaled)):
+        table[name], _ = moran_of_counts(values, depth, W)
     if panels.rates is not None:
         table["rate_r"] = imputation_scores(panels.rates[:, wanted], q, depth).residual_r
     return table

@@ -9,12 +9,12 @@ import pandas as pd
 
 from .. import _keys as keys
 from .._gene_names import GeneMatch
-from ..core.autocorrelation import morans_i
 from ..core.imputation.folds import HeldOut
 from ..core.imputation.intervals import LEVELS
 from ..core.imputation.level import fit_level
 from ..core.imputation.methods import Method
 from ..core.imputation.pair import sizes, totals
+from ..core.imputation.pattern import moran_of_counts
 from ..core.imputation.predict import predict
 from ..core.imputation.quality import gene_features
 from ._impute_fit import Found
@@ -62,12 +62,7 @@ def fill(found: Found, level: float | None, rng: np.random.Generator) -> Filled:
 
 def _of_genes(means: np.ndarray, features: np.ndarray, expected: np.ndarray, found: Found) -> pd.DataFrame:
     """What is said of each wanted gene of a block."""
-    size = np.maximum(sizes(found.pair.X), 0.5)
-    values = np.log1p(means * (np.median(size) / size)[:, None])
-    varies = np.ptp(values, axis=0) > 1e-6
-    moran = np.zeros(means.shape[1])
-    if varies.any() and found.W.nnz:
-        moran[varies] = morans_i(values[:, varies], found.W).statistic
+    moran, _ = moran_of_counts(means, sizes(found.pair.X), found.W)
     return pd.DataFrame(
         {
             "expected_correlation": expected,

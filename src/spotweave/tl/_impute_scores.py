@@ -2,12 +2,11 @@
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
-from ..core.autocorrelation import morans_i
 from ..core.graph import knn
 from ..core.imputation.folds import HeldOut
 from ..core.imputation.intervals import LEVELS, cross_coverage, depth_edges, depth_groups
+from ..core.imputation.pattern import moran_of_counts
 from ..core.imputation.quality import fit_quality, gene_features
 from ..core.likelihood import fit_dispersion
 from ..metrics import imputation_scores
@@ -52,8 +51,8 @@ def score_genes(
     scores["mean"], scores["mean_expected"] = held.counts.mean(axis=0), held.means.mean(axis=0)
     depth = held.depth.max(axis=1)
     W = knn(xy, n_neighs=min(N_NEIGHS, len(xy) - 1), library=library).connectivities
-    measured = _moran(held.counts, depth, W)
-    drawn = _moran(_drawn(held, rng), depth, W)
+    measured = moran_of_counts(held.counts, depth, W)
+    drawn = moran_of_counts(_drawn(held, rng), depth, W)
     scores["moran"], scores["moran_expected"] = measured[0], drawn[0]
     scores["flat"] = measured[1] > FLAT
     scores["flat_patterned"] = scores["flat"] & (drawn[1] <= FLAT)
@@ -71,16 +70,3 @@ def _drawn(held: HeldOut, rng: np.random.Generator) -> np.ndarray:
     alpha = fit_dispersion(lambda: iter([(slice(None), held.counts)]), lambda rows: means[rows])
     shape = 1 / np.maximum(alpha, 1e-3)
     return rng.poisson(means * rng.gamma(shape, 1 / shape, size=means.shape)).astype(np.float64)
-
-
-def _moran(counts: np.ndarray, depth: np.ndarray, W: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
-    """Moran's I and its p-value ``[p]`` of logarithms of counts per median depth; 0 and 1 where nothing varies."""
-    some = depth > 0
-    factor = np.divide(np.median(depth[some]) if some.any() else 1.0, depth, out=np.zeros(len(depth)), where=some)
-    values = np.log1p(counts * factor[:, None])
-    varies = np.ptp(values, axis=0) > 0
-    statistic, pvalue = np.zeros(counts.shape[1]), np.ones(counts.shape[1])
-    if varies.any():
-        found = morans_i(values[:, varies], W)
-        statistic[varies], pvalue[varies] = found.statistic, found.pvalue
-    return statistic, pvalue

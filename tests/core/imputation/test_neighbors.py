@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from spotweave.core.imputation import neighbors as module
 from spotweave.core.imputation.linear import panel_features
-from spotweave.core.imputation.neighbors import FLOOR, log_ratio, nearest, neighbors, principal_axes
+from spotweave.core.imputation.neighbors import FLOOR, log_ratio, nearest, neighbors, principal_axes, sparse_rows
 from spotweave.core.imputation.pair import CEILING
 
 EVERY = slice(None)
@@ -40,10 +39,9 @@ def test_neighbors_match_a_loop(planted, rng, n_neighs, rank):
 
 @pytest.mark.parametrize("k", [1, 6, 19])
 @pytest.mark.parametrize("chunk", [20_000_000, 60, 1])
-def test_nearest_matches_brute_force(rng, monkeypatch, k, chunk):
-    monkeypatch.setattr(module, "CHUNK", chunk)
+def test_nearest_matches_brute_force(rng, k, chunk):
     A, B = rng.normal(size=(23, 5)), rng.normal(size=(19, 5)) * rng.gamma(1.0, 2.0, (19, 1))
-    found = nearest(A, B, k)
+    found = sparse_rows(nearest(A, B, k, entries=chunk).cells, np.ones((23, k)), 19)
     assert found.shape == (23, 19)
     assert (found.data == 1).all()
     assert [sorted(row.indices.tolist()) for row in found] == slow_nearest(A, B, k)
@@ -52,7 +50,7 @@ def test_nearest_matches_brute_force(rng, monkeypatch, k, chunk):
 def test_nearest_takes_rows_of_zeros(rng):
     A, B = rng.normal(size=(4, 3)), rng.normal(size=(9, 3))
     A[1], B[2] = 0, 0
-    found = nearest(A, B, 4)
+    found = sparse_rows(nearest(A, B, 4).cells, np.ones((4, 4)), 9)
     np.testing.assert_array_equal(np.diff(found.indptr), 4)
     assert len(set(found[1].indices)) == 4
     cosine = A @ (B / np.maximum(np.linalg.norm(B, axis=1), 1e-9)[:, None]).T  # 0 to the row of zeros

@@ -1,54 +1,19 @@
 """SpaGE's route against subspace angles of scipy, loops over cells, and a planted structure."""
 
-from typing import NamedTuple
-
 import numpy as np
 import pytest
-import scipy.sparse as sp
 from scipy.linalg import subspace_angles
 
 from spotweave import InputError
 from spotweave.core.imputation import principal_vectors as module
-from spotweave.core.imputation.pair import Pair, make_pair, sizes
+from spotweave.core.imputation.neighbors import nearest, sparse_rows
+from spotweave.core.imputation.pair import sizes
 from spotweave.core.imputation.principal_vectors import (
     distance_weights,
-    nearest,
     nearest_cells,
     principal_vectors,
     shared_directions,
-    sparse_rows,
 )
-
-
-class Kinds(NamedTuple):
-    """Kinds of cells in two platforms; target cell 5 is empty, the reference lacks the last wanted gene."""
-
-    pair: Pair
-    truth: np.ndarray
-    """Logarithms of the wanted genes' true shares ``[n, t]``."""
-
-    def recovered(self, predicted):
-        """Mean correlation over cells."""
-        found, truth = (np.delete(values, 5, axis=0)[:, :-1].T for values in (predicted, self.truth))
-        return np.mean([np.corrcoef(f, t)[0, 1] for f, t in zip(found, truth, strict=True)])
-
-    def scrambled(self, rng):
-        """Wanted genes without any relation to the panel."""
-        return Pair(self.pair.X, self.pair.R, sp.csc_matrix(rng.permuted(self.pair.Y.toarray(), axis=0)))
-
-
-@pytest.fixture
-def kinds(rng):
-    """61 cells and 97 of the reference, of four kinds; 23 genes of the panel and 29 wanted ones."""
-    rate = rng.gamma(1, 1, (4, 52)) + 0.05
-    rate /= rate[:, :23].sum(axis=1, keepdims=True)  # depth is that of the panel
-    kind, other = rng.integers(4, size=61), rng.integers(4, size=97)
-    caught = rng.gamma(4, 0.25, 23)  # differs between platforms
-    X = rng.poisson(rng.uniform(60, 200, (61, 1)) * rate[kind, :23] * caught)
-    counts = rng.poisson(rng.uniform(100, 500, (97, 1)) * rate[other])
-    X[5], X[:, 3], counts[:, -1] = 0, 0, 0
-    pair = make_pair(sp.csr_matrix(X), sp.csr_matrix(counts[:, :23]), sp.csc_matrix(counts[:, 23:]))
-    return Kinds(pair, np.log(rate[kind, 23:]))
 
 
 def orthonormal(rng, p, k):

@@ -6,9 +6,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..._check import check_choice, check_range
-from .neighbors import log_ratio
+from .neighbors import log_ratio, sparse_rows
 from .pair import Pair, Predict, sizes, totals
-from .principal_vectors import nearest_cells, sparse_rows
+from .principal_vectors import nearest_cells
 
 if TYPE_CHECKING:
     from torch import Tensor

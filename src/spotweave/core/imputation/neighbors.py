@@ -1,6 +1,6 @@
 """The route through cells: the reference cells whose panel is most alike."""
 
-from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,7 +10,17 @@ from .pair import CEILING, Pair, Predict, sizes, totals
 
 FLOOR = 0.02
 """Of a gene's share in the reference: neighbours without a count do not say that the gene is impossible."""
-CHUNK = 20_000_000  # similarities held at once, 80 MB
+ENTRIES = 4_000_000
+"""Similarities at once (16 MB, and 32 MB to sort them)."""
+
+
+class Near(NamedTuple):
+    """Cells of the reference that are most alike to each cell of the target, in order of likeness."""
+
+    cells: np.ndarray
+    """Rows of the reference ``[n, k]``."""
+    similarity: np.ndarray
+    """Cosines ``[n, k]``."""
 
 
 def neighbors(pair: Pair, rng: np.random.Generator, *, n_neighs: int = 100, rank: int = 20) -> Predict:
@@ -38,7 +48,8 @@ def neighbors(pair: Pair, rng: np.random.Generator, *, n_neighs: int = 100, rank
     """
     A, B = panel_features(pair, "residual")
     axes = principal_axes(B, rank)
-    N = nearest(A @ axes, B @ axes, min(n_neighs, len(B)))
+    cells = nearest(A @ axes, B @ axes, n_neighs).cells
+    N = sparse_rows(cells, np.ones(cells.shape), len(B))
     pooled = np.maximum(N @ sizes(pair.R), 1e-12)
     share = lambda genes: totals(pair.Y[:, genes]) / sizes(pair.R).sum()
     return lambda genes: log_ratio((N @ pair.Y[:, genes].toarray()) / pooled[:, None], share(genes))
@@ -50,15 +61,29 @@ def principal_axes(B: np.ndarray, rank: int) -> np.ndarray:
     return np.linalg.qr(B.T @ scores)[0].astype(np.float32)
 
 
-def nearest(A: np.ndarray, B: np.ndarray, k: int) -> sp.csr_matrix:
-    """Ones where a row of B is among the k with the largest cosine to a row of A ``[n, m]``, in chunks of rows."""
-    B = B / np.maximum(np.linalg.norm(B, axis=1, keepdims=True), 1e-12)
-    found = np.empty((len(A), k), np.int64)
-    for rows in _chunks(len(A), len(B)):
-        similarity = A[rows] @ B.T  # the length of a row of A does not change its order
-        found[rows] = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
-    n = len(A)
-    return sp.csr_matrix((np.ones(n * k, np.float32), found.ravel(), np.arange(0, n * k + 1, k)), (n, len(B)))
+def nearest(A: np.ndarray, B: np.ndarray, n_neighs: int, *, entries: int = ENTRIES) -> Near:
+    """Rows of B ``[m, q]`` at the largest cosine to each row of A ``[n, q]``, in chunks of rows of A."""
+    A, B = _unit(A), _unit(B)
+    n, m = len(A), len(B)
+    k = min(n_neighs, m)
+    found = Near(np.empty((n, k), np.int32), np.empty((n, k), np.float32))
+    step = max(1, entries // m)
+    for start in range(0, n, step):
+        rows = slice(start, start + step)
+        cosine = A[rows] @ B.T
+        index = np.argpartition(cosine, m - k, axis=1)[:, m - k :]
+        similarity = np.take_along_axis(cosine, index, axis=1)
+        order = np.argsort(-similarity, axis=1, kind="stable")
+        found.cells[rows] = np.take_along_axis(index, order, axis=1)
+        found.similarity[rows] = np.take_along_axis(similarity, order, axis=1)
+    return found
+
+
+def sparse_rows(index: np.ndarray, weights: np.ndarray, m: int) -> sp.csr_matrix:
+    """Weights ``[n, k]`` of rows `index` as a matrix ``[n, m]`` float32."""
+    n, k = index.shape
+    start = np.arange(0, n * k + 1, k)
+    return sp.csr_matrix((weights.astype(np.float32).ravel(), index.ravel(), start), shape=(n, m))
 
 
 def log_ratio(means: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -68,6 +93,7 @@ def log_ratio(means: np.ndarray, share: np.ndarray) -> np.ndarray:
     return np.where(np.isinf(share), 0.0, np.clip(np.log(ratio), -CEILING, CEILING)).astype(np.float32)
 
 
-def _chunks(n: int, m: int) -> Iterator[slice]:
-    step = max(1, CHUNK // m)
-    return (slice(start, min(start + step, n)) for start in range(0, n, step))
+def _unit(A: np.ndarray) -> np.ndarray:
+    """Rows of length one, or zero."""
+    length = np.linalg.norm(A, axis=1, keepdims=True)
+    return A / np.where(length > 1e-9, length, np.inf).astype(A.dtype)

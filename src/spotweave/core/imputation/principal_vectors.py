@@ -1,29 +1,15 @@
 """The route through neighbours (SpaGE): cells of the reference that are alike along the directions both data have."""
 
-from typing import NamedTuple
-
 import numpy as np
-import scipy.sparse as sp
 
 from ..._check import check_range
 from .features import logarithms
 from .linear import panel_features
-from .neighbors import log_ratio, principal_axes
+from .neighbors import Near, log_ratio, nearest, principal_axes, sparse_rows
 from .pair import Pair, Predict, sizes, totals
 
 LEAST_COSINE = 0.3
 """Pairs of principal vectors at a wider angle are not shared."""
-ENTRIES = 4_000_000
-"""Similarities at once (16 MB, and 32 MB to sort them)."""
-
-
-class Near(NamedTuple):
-    """Cells of the reference that are most alike to each cell of the target, in order of likeness."""
-
-    cells: np.ndarray
-    """Rows of the reference ``[n, k]``."""
-    similarity: np.ndarray
-    """Cosines ``[n, k]``."""
 
 
 def principal_vectors(pair: Pair, rng: np.random.Generator, *, rank: int = 50, n_neighs: int = 50) -> Predict:
@@ -93,24 +79,6 @@ def shared_directions(target: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return (reference @ turn[:kept].T).astype(np.float32)
 
 
-def nearest(A: np.ndarray, B: np.ndarray, n_neighs: int, *, entries: int = ENTRIES) -> Near:
-    """Rows of B ``[m, q]`` at the largest cosine to each row of A ``[n, q]``, in chunks of rows of A."""
-    A, B = _unit(A), _unit(B)
-    n, m = len(A), len(B)
-    k = min(n_neighs, m)
-    found = Near(np.empty((n, k), np.int32), np.empty((n, k), np.float32))
-    step = max(1, entries // m)
-    for start in range(0, n, step):
-        rows = slice(start, start + step)
-        cosine = A[rows] @ B.T
-        index = np.argpartition(cosine, m - k, axis=1)[:, m - k :]
-        similarity = np.take_along_axis(cosine, index, axis=1)
-        order = np.argsort(-similarity, axis=1, kind="stable")
-        found.cells[rows] = np.take_along_axis(index, order, axis=1)
-        found.similarity[rows] = np.take_along_axis(similarity, order, axis=1)
-    return found
-
-
 def distance_weights(similarity: np.ndarray) -> np.ndarray:
     """Weights of neighbours ``[n, k]`` of sum 1, see `principal_vectors`; 0 in rows without a positive similarity."""
     near = similarity > 0
@@ -119,16 +87,3 @@ def distance_weights(similarity: np.ndarray) -> np.ndarray:
     only = near.sum(axis=1) == 1
     weights[only] = near[only]  # the formula is 0 / 0 for one neighbour
     return weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
-
-
-def sparse_rows(index: np.ndarray, weights: np.ndarray, m: int) -> sp.csr_matrix:
-    """Weights ``[n, k]`` of rows `index` as a matrix ``[n, m]`` float32."""
-    n, k = index.shape
-    start = np.arange(0, n * k + 1, k)
-    return sp.csr_matrix((weights.astype(np.float32).ravel(), index.ravel(), start), shape=(n, m))
-
-
-def _unit(A: np.ndarray) -> np.ndarray:
-    """Rows of length one, or zero."""
-    length = np.linalg.norm(A, axis=1, keepdims=True)
-    return A / np.where(length > 1e-9, length, np.inf).astype(A.dtype)
