@@ -9,7 +9,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from .._check import fail
-from .._gene_names import match_genes
 from .._table import get_coords, get_counts
 from ._denoise_counts import RATES
 from ._impute_pair import Pair
@@ -50,13 +49,12 @@ class Panels:
 
 
 def read_panels(dataset: ImputeSet, file: Path) -> Panels:
-    """Read both files. Genes are matched as `tl.impute` matches them; the first of a name counts."""
+    """Read both files. Genes are matched by name, whatever its case; the first of a name counts."""
     from .. import io
 
     target = _kept(io.read(file, images=False), dataset.keep)
     reference = _kept(io.read(dataset.source.reference_of(file), images=False), dataset.reference_keep)
-    shared = match_genes(target.var, reference.var, least=1)
-    own, other = shared.target, shared.reference
+    own, other = _shared(target, reference)
     X, R = (_columns(_counts(adata), genes) for adata, genes in ((target, own), (reference, other)))
     found = _sums(X, 0) * _sums(R, 0) > 0
     if MODULE in target.var:
@@ -75,6 +73,19 @@ def _kept(adata: "AnnData", keep: tuple[str, tuple[Any, ...]] | None) -> "AnnDat
         return adata
     column, values = keep
     return adata[adata.obs[column].astype(str).isin([str(value) for value in values]).to_numpy()].copy()
+
+
+def _shared(target: "AnnData", reference: "AnnData") -> tuple[np.ndarray, np.ndarray]:
+    """Columns of the genes that both have, in the order of the target."""
+    places, own, other = {}, [], []
+    for j, name in reversed(list(enumerate(reference.var_names))):
+        places[str(name).casefold()] = j
+    for j, name in enumerate(target.var_names):
+        k = places.pop(str(name).casefold(), None)
+        if k is not None:
+            own.append(j)
+            other.append(k)
+    return np.array(own, dtype=np.intp), np.array(other, dtype=np.intp)
 
 
 def _counts(adata: "AnnData") -> sp.csr_matrix:
