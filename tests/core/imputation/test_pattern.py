@@ -34,7 +34,8 @@ def test_is_that_of_a_slow_loop(rng, W):
 
 def test_moran_of_what_does_not_vary_is_0(W):
     depth = np.array([0.0, *range(1, 29)])
-    x = np.outer(depth, [1.0, 2.0, 1 / 3])  # a third of a count is rounded: its I would be that of the last digits
+    x = np.outer(depth, [1.0, 2.0, 0.0])
+    x[:, 2] = depth.astype(np.float32) * np.float32(0.1)  # rounded: its I would be that of the last digits
     x[:, 1] = np.arange(29)[::-1]
     found, pvalue = moran_of_counts(x[1:], depth[1:], W[1:, 1:])
     assert found[0] == found[2] == 0 != found[1]
