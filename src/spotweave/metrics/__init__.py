@@ -17,6 +17,11 @@ from ._domains import chaos as chaos
 from ._domains import pas as pas
 from ._imputed import ImputationScores as ImputationScores
 from ._imputed import imputation_scores as imputation_scores
+from ._mixing import batch_asw as batch_asw
+from ._mixing import ilisi as ilisi
+from ._mixing import kbet as kbet
+from ._mixing import label_asw as label_asw
+from ._mixing import neighbors_kept as neighbors_kept
 from ._names import align_labels as align_labels
 
 __all__ = [
@@ -25,11 +30,16 @@ __all__ = [
     "ami",
     "ari",
     "asw",
+    "batch_asw",
     "chaos",
     "completeness",
     "homogeneity",
+    "ilisi",
     "imputation_scores",
+    "kbet",
+    "label_asw",
     "negative_binomial_deviance",
+    "neighbors_kept",
     "nmi",
     "pas",
     "poisson_deviance",
