@@ -1,4 +1,4 @@
-"""Scores, arrays in and numbers out: of domains (agreement, separation, smoothness), expected counts, predicted genes.
+"""Scores, arrays in and numbers out: of domains, expected counts, predicted genes, and the composition of spots.
 
 Labels may be of any type (strings, numbers, categoricals). Rows whose truth is missing (NaN, None, NA) are dropped.
 """
@@ -12,6 +12,7 @@ from ._agreement import v_measure as v_measure
 from ._counts import negative_binomial_deviance as negative_binomial_deviance
 from ._counts import poisson_deviance as poisson_deviance
 from ._counts import residual_correlation as residual_correlation
+from ._deconvolution import deconvolution_scores as deconvolution_scores
 from ._domains import asw as asw
 from ._domains import chaos as chaos
 from ._domains import pas as pas
@@ -33,6 +34,7 @@ __all__ = [
     "batch_asw",
     "chaos",
     "completeness",
+    "deconvolution_scores",
     "homogeneity",
     "ilisi",
     "imputation_scores",

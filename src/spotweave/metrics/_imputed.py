@@ -5,15 +5,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.special import rel_entr
 
 from .._check import fail, values_of
 from ..core.likelihood import dense, fit_dispersion, negative_binomial_deviance, pearson_residuals
+from ._columns import jensen_shannon, over, standardised
 
 MOST_VALUES = 4_000_000  # of a dense block of genes: 32 MB
 FLOOR = 0.01  # of what depth alone expects: 0 expected and 1 found would cost infinitely much
-CONSTANT = 1e-10  # variance, as a part of the mean square, below which values are constant: the rest is rounding
-SMALLEST = 1e-20  # the same for residuals, in units of the count's own noise
+SMALLEST = 1e-20  # variance of residuals, in units of the count's own noise, below which they are constant
 POWER_STEPS, POWERS = 15, (-1.0, 4.0)  # of the fit of a power of depth
 K1, K2 = 0.01, 0.03  # of the structural similarity
 
@@ -105,11 +104,11 @@ def _gene_blocks(X: Any) -> Iterator[slice]:
 
 def _scores(x: np.ndarray, q: np.ndarray, depth: np.ndarray) -> np.ndarray:
     """All scores ``[6, t]`` of a block of genes ``[n, t]``."""
-    z_x, z_q = _standardised(x), _standardised(q)
+    z_x, z_q = standardised(x), standardised(q)
     pcc = (z_x * z_q).mean(axis=0)
-    plain = [pcc, _ssim(_over(x, x.max(axis=0)), _over(q, q.max(axis=0))), np.sqrt(2 * np.maximum(1 - pcc, 0))]
+    plain = [pcc, _ssim(over(x, x.max(axis=0)), over(q, q.max(axis=0))), np.sqrt(2 * np.maximum(1 - pcc, 0))]
     counted = depth > 0
-    return np.stack([*plain, _divergence(x, q), *_beyond_depth(x[counted], q[counted], depth[counted])])
+    return np.stack([*plain, jensen_shannon(x, q), *_beyond_depth(x[counted], q[counted], depth[counted])])
 
 
 def _ssim(x: np.ndarray, q: np.ndarray) -> np.ndarray:
@@ -122,21 +121,13 @@ def _ssim(x: np.ndarray, q: np.ndarray) -> np.ndarray:
     return level * contrast * (covariance + c2 / 2) / (s_x * s_q + c2 / 2)
 
 
-def _divergence(x: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Jensen-Shannon divergence ``[t]``, log 2 where one of both is 0 everywhere."""
-    p, r = _over(x, x.sum(axis=0)), _over(q, q.sum(axis=0))
-    middle = (p + r) / 2
-    found = (rel_entr(p, middle) + rel_entr(r, middle)).sum(axis=0) / 2
-    return np.where(x.any(axis=0) & q.any(axis=0), found, np.log(2))
-
-
 def _beyond_depth(x: np.ndarray, q: np.ndarray, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Correlation of residuals and part of the deviance explained ``[t]``."""
     log_depth = np.log(depth)
     mean, alpha = _of_depth(x, log_depth)
-    q = _over(q, q.sum(axis=0)) * x.sum(axis=0)
+    q = over(q, q.sum(axis=0)) * x.sum(axis=0)
     r, s = (_free_of(log_depth, pearson_residuals(values, mean, alpha)) for values in (x, q))
-    correlation = np.where(q.any(axis=0), (_standardised(r, SMALLEST) * _standardised(s, SMALLEST)).mean(axis=0), 0.0)
+    correlation = np.where(q.any(axis=0), (standardised(r, SMALLEST) * standardised(s, SMALLEST)).mean(axis=0), 0.0)
     left, base = (
         negative_binomial_deviance(x, means, alpha).sum(axis=0) for means in (np.maximum(q, FLOOR * mean), mean)
     )
@@ -174,15 +165,3 @@ def _free_of(log_depth: np.ndarray, values: np.ndarray) -> np.ndarray:
     """What a parabola in log depth leaves of each column."""
     Q = np.linalg.qr(np.vander(log_depth - log_depth.mean(), 3))[0]
     return values - Q @ (Q.T @ values)
-
-
-def _standardised(x: np.ndarray, smallest: float = 0.0) -> np.ndarray:
-    """z-scores of each column, 0 where it does not vary."""
-    variance = x.var(axis=0)
-    varies = variance > CONSTANT * (x**2).mean(axis=0) + smallest
-    return np.where(varies, (x - x.mean(axis=0)) / np.sqrt(np.where(varies, variance, 1.0)), 0.0)
-
-
-def _over(x: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """Columns divided, 0 where `by` is 0."""
-    return np.divide(x, by, out=np.zeros_like(x), where=by > 0)
