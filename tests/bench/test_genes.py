@@ -8,8 +8,9 @@ import pytest
 from spotweave import bench, datasets, io
 from spotweave.bench import _genes_sets as sets
 from spotweave.bench._genes_data import section_name
-from spotweave.bench._genes_sets import TERMS, EmbeddingSet, Files
+from spotweave.bench._genes_sets import TERMS, EmbeddingSet
 from spotweave.bench._genes_test_sets import Drawn
+from spotweave.bench._source import Files
 from spotweave.cli import main
 
 OPTIONS: dict[str, Any] = {"n_obs": 150, "n_genes": 130, "n_modules": 3, "library_size": 3_000.0}

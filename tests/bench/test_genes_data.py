@@ -10,8 +10,9 @@ from anndata import AnnData
 
 from spotweave import io
 from spotweave.bench._genes_data import Sections, prepared, read, read_terms, section, section_name, tiled
-from spotweave.bench._genes_sets import TERMS, EmbeddingSet, Files
+from spotweave.bench._genes_sets import TERMS, EmbeddingSet
 from spotweave.bench._genes_test_sets import Drawn
+from spotweave.bench._source import Files
 
 OPTIONS: dict[str, Any] = {"n_obs": 60, "n_genes": 50, "n_modules": 2, "library_size": 300.0}
 

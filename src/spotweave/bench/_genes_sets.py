@@ -2,30 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from ._genes_test_sets import Drawn
+from ._source import Files
 from ._task import Source
 
 TERMS = "gene_sets/enrichr.GO_Biological_Process_2021.gmt"
 Kind = Literal["planted", "pair", "null", "section", "cost"]
-
-
-@dataclass(frozen=True)
-class Files:
-    """Several files of the folder of real data, used together."""
-
-    names: tuple[str, ...]
-
-    def missing(self, data: Path) -> str | None:
-        """Say which file cannot be had; None when all are there."""
-        absent = [str(data / name) for name in self.names if not (data / name).is_file()]
-        return f"no file {absent[0]}" if absent else None
-
-    def locate(self, data: Path, cache: Path) -> Path:
-        """Return the folder."""
-        return data.absolute()
 
 
 @dataclass(frozen=True)

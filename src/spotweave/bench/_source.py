@@ -38,6 +38,22 @@ class RealFile:
 
 
 @dataclass(frozen=True)
+class Files:
+    """Several files of the folder of real data, used together."""
+
+    names: tuple[str, ...]
+
+    def missing(self, data: Path) -> str | None:
+        """Say which file cannot be had; None when all are there."""
+        absent = [str(data / name) for name in self.names if not (data / name).is_file()]
+        return f"no file {absent[0]}" if absent else None
+
+    def locate(self, data: Path, cache: Path) -> Path:
+        """Return the folder."""
+        return data.absolute()
+
+
+@dataclass(frozen=True)
 class SimulatedFile:
     """A tissue of `datasets.simulate_to_disk` with these arguments."""
 
