@@ -45,7 +45,7 @@ class Panels:
         """What a method is given, fold by fold."""
         for wanted in self.folds():
             panel = np.setdiff1d(np.arange(len(self.genes)), wanted)
-            yield Pair(_columns(self.X, panel), _columns(self.R, panel), _columns(self.R, wanted), self.xy)
+            yield Pair(columns(self.X, panel), columns(self.R, panel), columns(self.R, wanted), self.xy)
 
 
 def read_panels(dataset: ImputeSet, file: Path) -> Panels:
@@ -54,18 +54,18 @@ def read_panels(dataset: ImputeSet, file: Path) -> Panels:
 
     target = _kept(io.read(file, images=False), dataset.keep)
     reference = _kept(io.read(dataset.source.reference_of(file), images=False), dataset.reference_keep)
-    own, other = _shared(target, reference)
-    X, R = (_columns(_counts(adata), genes) for adata, genes in ((target, own), (reference, other)))
-    found = _sums(X, 0) * _sums(R, 0) > 0
+    own, other = shared(target, reference)
+    X, R = (columns(counts(adata), genes) for adata, genes in ((target, own), (reference, other)))
+    found = sums(X, 0) * sums(R, 0) > 0
     if MODULE in target.var:
         found &= np.asarray(target.var[MODULE].astype(str))[own] != "none"
     if found.sum() < 2 * dataset.n_folds:
         raise fail(f"at least {2 * dataset.n_folds} genes that both have", f"{found.sum()}")
-    X, R, own = _columns(X, np.flatnonzero(found)), _columns(R, np.flatnonzero(found)), own[found]
-    cells = _sums(X, 1) > 0
+    X, R, own = columns(X, np.flatnonzero(found)), columns(R, np.flatnonzero(found)), own[found]
+    cells = sums(X, 1) > 0
     rates = np.asarray(target.layers[RATES])[np.ix_(cells, own)] if RATES in target.layers else None
     names = np.asarray(target.var_names, dtype=object)[own]
-    return Panels(dataset, X[cells], R[_sums(R, 1) > 0], get_coords(target)[cells], names, rates)
+    return Panels(dataset, X[cells], R[sums(R, 1) > 0], get_coords(target)[cells], names, rates)
 
 
 def _kept(adata: "AnnData", keep: tuple[str, tuple[Any, ...]] | None) -> "AnnData":
@@ -75,7 +75,7 @@ def _kept(adata: "AnnData", keep: tuple[str, tuple[Any, ...]] | None) -> "AnnDat
     return adata[adata.obs[column].astype(str).isin([str(value) for value in values]).to_numpy()].copy()
 
 
-def _shared(target: "AnnData", reference: "AnnData") -> tuple[np.ndarray, np.ndarray]:
+def shared(target: "AnnData", reference: "AnnData") -> tuple[np.ndarray, np.ndarray]:
     """Columns of the genes that both have, in the order of the target."""
     places, own, other = {}, [], []
     for j, name in reversed(list(enumerate(reference.var_names))):
@@ -88,16 +88,16 @@ def _shared(target: "AnnData", reference: "AnnData") -> tuple[np.ndarray, np.nda
     return np.array(own, dtype=np.intp), np.array(other, dtype=np.intp)
 
 
-def _counts(adata: "AnnData") -> sp.csr_matrix:
+def counts(adata: "AnnData") -> sp.csr_matrix:
     X = sp.csr_matrix(get_counts(adata), dtype=np.float32)
     X = sp.csr_matrix((X.data, X.indices, X.indptr), shape=X.shape)  # as files give them, indices may be of two types
     X.eliminate_zeros()
     return X
 
 
-def _columns(X: sp.csr_matrix, genes: np.ndarray) -> sp.csr_matrix:
+def columns(X: sp.csr_matrix, genes: np.ndarray) -> sp.csr_matrix:
     return sp.csr_matrix(X[:, genes])
 
 
-def _sums(X: sp.csr_matrix, axis: int) -> np.ndarray:
+def sums(X: sp.csr_matrix, axis: int) -> np.ndarray:
     return np.asarray(X.sum(axis=axis), dtype=np.float64).ravel()
