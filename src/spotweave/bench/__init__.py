@@ -10,6 +10,7 @@ from ._genes_test import genes_test
 from ._impute import impute
 from ._impute_domains import impute_domains
 from ._impute_scaling import impute_scaling
+from ._integrate import integrate
 from ._runner import Running, run_task
 from ._scaling import scaling
 from ._section import section
@@ -28,6 +29,7 @@ __all__ = [
     "impute",
     "impute_domains",
     "impute_scaling",
+    "integrate",
     "run_task",
     "scaling",
     "section",

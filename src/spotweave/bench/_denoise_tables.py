@@ -13,9 +13,16 @@ BY = ("dataset", "method")
 
 
 def score_table(
-    rows: pd.DataFrame, sets: Sequence[str], methods: Sequence[str], value: str, *, best: str, digits: int = 3
+    rows: pd.DataFrame,
+    sets: Sequence[str],
+    methods: Sequence[str],
+    value: str,
+    *,
+    best: str,
+    digits: int = 3,
+    over: str = "sets",
 ) -> str:
-    """Mean ± standard deviation of a score, and its mean over sets.
+    """Mean ± standard deviation of a score, and its mean over sets, or `over` what else the lines are.
 
     `best` is ``"low"``, ``"high"`` or ``""`` (nothing is marked); equal is what prints alike.
     """
@@ -28,8 +35,8 @@ def score_table(
         lines.append([name, *(_cell(own.get(method), digits, marked=method in winners) for method in methods)])
     means = over_sets(rows, methods, value)
     winners = leaders({method: mean for method, (mean, n) in means.items() if n == len(present)}, best, digits)
-    cells = [_mean_cell(means.get(method), len(present), digits, marked=method in winners) for method in methods]
-    return table(["data set", *methods], [*lines, ["**mean over sets**", *cells]])
+    cells = [_mean_cell(means.get(method), len(present), digits, over, marked=method in winners) for method in methods]
+    return table(["data set", *methods], [*lines, [f"**mean over {over}**", *cells]])
 
 
 def leaders(means: Mapping[Any, float], best: str, digits: int = 3) -> set[Any]:
@@ -56,9 +63,9 @@ def _cell(entry: dict[str, Any] | None, digits: int, *, marked: bool) -> str:
     return f"**{text}**" if marked else text
 
 
-def _mean_cell(entry: tuple[float, int] | None, n_sets: int, digits: int, *, marked: bool) -> str:
+def _mean_cell(entry: tuple[float, int] | None, n_sets: int, digits: int, over: str, *, marked: bool) -> str:
     if entry is None:
         return ""
     mean, n = entry
-    text = number(mean, digits) if n == n_sets else f"{number(mean, digits)} ({n} of {n_sets} sets)"
+    text = number(mean, digits) if n == n_sets else f"{number(mean, digits)} ({n} of {n_sets} {over})"
     return f"**{text}**" if marked else text

@@ -141,7 +141,10 @@ def _jobs(
 
 def _told(row: Mapping[str, Any], headline: str) -> str:
     """One line about a row."""
-    name = " ".join(str(row[key]) for key in ("dataset", "truth", "method") if key in row) + f" seed {row['seed']}"
+    name = (
+        " ".join(str(row[key]) for key in ("dataset", "slice", "truth", "method") if key in row)
+        + f" seed {row['seed']}"
+    )
     if row.get("error"):
         return f"{name}: failed: {row['error']}"
     score = f"{headline} {row[headline]:.3f}, " if headline in row else ""

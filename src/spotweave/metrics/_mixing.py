@@ -17,12 +17,7 @@ BISECTIONS = 50
 
 
 def ilisi(
-    H: np.ndarray,
-    batch: Any,
-    *,
-    perplexity: float = 30,
-    scaled: bool = False,
-    rng: int | np.random.Generator = 0,
+    H: np.ndarray, batch: Any, *, perplexity: float = 30, scaled: bool = False, rng: int | np.random.Generator = 0
 ) -> float:
     r"""Integration LISI (Korsunsky et al. 2019): how many batches there are, effectively, around a row.
 

@@ -3,8 +3,9 @@
 IN holds the arguments of the function by name: arrays, whole numbers, and CSR matrices (``X.data``, ``X.indices``,
 ``X.indptr``, ``X.shape``). OUT gets what it returns: of ``denoise`` expected counts ``[n, g]`` at each cell's own
 depth, float32; of ``impute`` expected counts ``[n, t]`` up to one factor a gene, float32; of ``test_genes`` p value and
-statistic ``[2, g]``. COSTS get the seconds and memory of the method, without imports and without ``warm()``, which a
-file has where its package compiles code at the first call.
+statistic ``[2, g]``; of ``integrate`` components ``[n, d]``, after the domains where a package has its own. COSTS get
+the seconds and memory of the method, without imports and without ``warm()``, which a file has where its package
+compiles code at the first call.
 """
 
 import json
