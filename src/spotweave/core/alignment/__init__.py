@@ -1,0 +1,1 @@
+"""Slices of one tissue laid over each other."""
