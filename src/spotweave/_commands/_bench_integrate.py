@@ -1,4 +1,4 @@
-"""``spotweave bench integrate``: domains of several slices at once."""
+"""``spotweave bench integrate`` and ``align``: domains of several slices at once, and one frame for them."""
 
 from typing import Annotated
 
@@ -37,3 +37,31 @@ def integrate(
 
     library.integrate(sets, methods, seeds=seeds, running=options.running(fast=fast))
     say(str(options.output / "integrate.md"))
+
+
+@bench.command
+def align(
+    *,
+    sets: str = "all",
+    methods: str = "all",
+    seeds: int = 5,
+    fast: Annotated[bool, Parameter(negative="")] = False,
+    options: Options = AS_USUAL,
+) -> None:
+    """Score the alignment of slices that were turned and shifted; write align.md and its table.
+
+    Parameters
+    ----------
+    sets
+        Names with commas between, or real, simulated, all.
+    methods
+        Names with commas between, or all.
+    seeds
+        How many seeds: 0, 1, ...; each draws angles and shifts.
+    fast
+        One process for all seeds of a data set and method.
+    """
+    from .. import bench as library
+
+    library.align(sets, methods, seeds=seeds, running=options.running(fast=fast))
+    say(str(options.output / "align.md"))

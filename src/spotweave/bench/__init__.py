@@ -1,5 +1,6 @@
 """Methods x data sets x seeds, each run in a process of its own: scores, times and memory in tidy tables."""
 
+from ._align import align
 from ._denoise import denoise
 from ._denoise_false import denoise_false
 from ._denoise_scaling import denoise_scaling
@@ -19,6 +20,7 @@ from ._task import Task
 __all__ = [
     "Running",
     "Task",
+    "align",
     "denoise",
     "denoise_false",
     "denoise_scaling",
