@@ -55,6 +55,8 @@ RESULTS = {
     "impute": "spotweave bench impute --sets all",
     "impute_domains": "spotweave bench impute-domains",
     "impute_scaling": "spotweave bench impute-scaling",
+    "integrate": "spotweave bench integrate",
+    "align": "spotweave bench align",
 }
 
 
