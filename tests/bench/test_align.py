@@ -66,6 +66,14 @@ def test_bending_moves_by_at_most_its_amplitude_and_not_evenly(still, rng):
     assert np.abs(steps[0] - steps[1]).max() > 10
 
 
+def test_each_axis_is_bent_by_a_wave_of_the_other(rng):
+    xy = np.array([[x, y] for x in range(5) for y in range(7)], float)
+    shift = (bend(xy, 1.0, rng) - xy).reshape(5, 7, 2)
+    np.testing.assert_allclose(np.ptp(shift[..., 0], axis=0), 0, atol=1e-9)
+    np.testing.assert_allclose(np.ptp(shift[..., 1], axis=1), 0, atol=1e-9)
+    assert np.ptp(shift[0, :, 0]) > 1
+
+
 def test_spacing():
     assert spacing(np.array([[0, 0], [0, 3], [4, 0], [4, 3.0]])) == 3
 
