@@ -14,7 +14,13 @@ GENE_MODULE = "gene_module"  # var: modules of genes; varm: their probabilities;
 IMPUTED = "impute"  # uns: scores, weights and parameters of tl.impute, in the AnnData that it returns
 PANEL_COUNTS = "panel_counts"  # obs: counts of the genes that imputation started from
 LOWER, UPPER = "lower", "upper"  # layers: ends of the interval of imputed counts
+ALIGNED = "spatial_aligned"  # obsm: places of tl.align in the frame of one slice; uns["align"]: its transforms
 SIMULATION = "simulation"  # uns: truth of a simulated tissue
+
+
+def align(key_added: str) -> str:
+    """Slot of the transforms behind aligned places."""
+    return "align" if key_added == ALIGNED else f"{key_added}_align"
 
 
 def connectivities(key_added: str) -> str:

@@ -1,7 +1,10 @@
 """Tasks: AnnData in, results written into it."""
 
+from ..core.alignment.params import AlignParams as AlignParams
 from ..models.gene_mae_params import GeneMaeParams as GeneMaeParams
 from ..models.gmm_vgae_params import GmmVgaeParams as GmmVgaeParams
+from ._align import Aligned as Aligned
+from ._align import align as align
 from ._choose_genes import choose_genes as choose_genes
 from ._denoise import denoise as denoise
 from ._denoise_methods import FactorParams as FactorParams
@@ -23,6 +26,8 @@ from ._impute import impute as impute
 from ._spatial_genes import spatial_genes as spatial_genes
 
 __all__ = [
+    "AlignParams",
+    "Aligned",
     "Denoised",
     "Domains",
     "FactorParams",
@@ -34,6 +39,7 @@ __all__ = [
     "GmmVgaeParams",
     "SmoothGenesParams",
     "SmoothParams",
+    "align",
     "choose_genes",
     "denoise",
     "domain_markers",

@@ -7,9 +7,12 @@ import numpy as np
 from .features import Sites, patterns, pool, spacing
 from .field import make_field
 from .params import AlignParams
-from .refine import Placed, refine
-from .rigid import angle_between, is_mirrored
+from .refine import Placed, place, refine
+from .rigid import angle_between, is_mirrored, similarity
 from .search import Start, distinct, search
+
+RIVAL_ANGLES = (30.0, 75.0, 120.0)
+"""Degrees from the best rotation beyond which others are looked at; those beyond the first are other answers."""
 
 
 class Slices(NamedTuple):
@@ -26,13 +29,15 @@ class Slices(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """The best placement, and what speaks against it."""
+    """The best placement, and what speaks for and against it."""
 
     placed: Placed
+    contrast: float
+    """Best score of the search over that of a typical rotation."""
     rival: float
     """Score of the best placement at another rotation, share of the best score: 1 when as good, 0 without any."""
     mirrored: float
-    """Score of the best mirrored placement (or of the best one that is not, when the best is), likewise."""
+    """Score of the best mirrored placement (of the best one that is not, when the best is), likewise."""
 
 
 def compare(moving: Sites, fixed: Sites, params: AlignParams) -> Slices:
@@ -46,39 +51,60 @@ def compare(moving: Sites, fixed: Sites, params: AlignParams) -> Slices:
     return Slices(step, (coarse[0], coarse[1]), (fine[0], fine[1]), max(areas))
 
 
-def lay_over(slices: Slices, params: AlignParams, *, allow_reflection: bool, scale: bool) -> Pair:
-    """Search all rotations and shifts, refine the best few, and say how good the second best is."""
-    starts = [s for mirrored in (False, True) for s in _starts(slices, params, mirrored=mirrored)]
-    fields = (make_field(slices.coarse[1], slices.step), make_field(slices.fine[1], slices.step))
-    rough = [refine(s.T, slices.coarse[0], fields[0], scale=scale) for s in starts]
-    rough = _best_first(rough)
-    allowed = [p for p in rough if allow_reflection or not is_mirrored(p.T)]
-    mirrored = [p for p in rough if is_mirrored(p.T) != is_mirrored(allowed[0].T)]
-    top = [refine(p.T, slices.fine[0], fields[1], scale=scale) for p in _apart(allowed, slices)]
-    best = _best_first(top)[0]
-    others = [p for p in allowed if angle_between(p.T, best.T) > params.rival_angle]
-    last = lambda found: refine(found[0].T, slices.fine[0], fields[1], scale=scale).score if found else 0.0
-    share = lambda score: float(np.clip(score / max(best.score, 1e-9), 0.0, 1e3))
-    return Pair(best, share(last(others)), share(last(mirrored)))
+def lay_over(slices: Slices, params: AlignParams, *, allow_reflection: bool = False, scale: bool = False) -> Pair:
+    """Search all rotations and shifts, refine the best few, and say how good the second best is.
 
+    Parameters
+    ----------
+    slices
+        Both slices.
+    params
+        Settings.
+    allow_reflection
+        Take a mirrored placement when it is better; else it is only looked at.
+    scale
+        Fit a scale too.
 
-def _starts(slices: Slices, params: AlignParams, *, mirrored: bool) -> list[Start]:
-    """The best placements of the search, and among them one at another rotation."""
+    Returns
+    -------
+    Placement of the moving slice.
+    """
     pixel = max(1.5 * slices.step, float(np.sqrt(slices.area / params.max_pixels)))
-    found = search(
-        *slices.coarse, pixel=pixel, n_angles=params.n_angles, min_overlap=params.min_overlap, mirrored=mirrored
-    )
-    n = 2 if mirrored else params.n_starts
-    other = [s for s in found if angle_between(s.T, found[0].T) > params.rival_angle]
-    return [*found[: n - 1], *other[:1]]
+    ends: list[Placed] = []
+    contrast = []
+    for mirrored in (False, True):
+        found = search(
+            *slices.coarse, pixel=pixel, n_angles=params.n_angles, min_overlap=params.min_overlap, mirrored=mirrored
+        )
+        ends += _ends(_choose(found.starts, params.n_starts), slices, scale=scale)
+        contrast.append(found.starts[0].score / max(found.typical, 1e-9) if found.starts else 0.0)
+    ends.sort(key=lambda p: -p.score)
+    allowed = [p for p in ends if allow_reflection or not is_mirrored(p.T)]
+    if not allowed:  # no shift has enough overlap: tissue thinner than the pixels
+        return Pair(place(_centred(slices), slices.fine[0], make_field(slices.fine[1], slices.step)), 0.0, 0.0, 0.0)
+    best = allowed[0]
+    handed = is_mirrored(best.T)
+    second = [p.score for p in allowed if is_mirrored(p.T) == handed and angle_between(p.T, best.T) > RIVAL_ANGLES[0]]
+    other = [p.score for p in ends if is_mirrored(p.T) != handed]
+    share = lambda scores: float(max([0.0, *scores]) / max(best.score, 1e-9))
+    return Pair(best, contrast[int(handed)], share(second), share(other))
 
 
-def _best_first(placed: list[Placed]) -> list[Placed]:
-    return sorted(placed, key=lambda p: -p.score)
+def _ends(starts: list[Start], slices: Slices, *, scale: bool) -> list[Placed]:
+    """Where the starts lead: by wide averages first, the distinct ones by narrow ones."""
+    fields = (make_field(slices.coarse[1], slices.step), make_field(slices.fine[1], slices.step))
+    rough = sorted((refine(s.T, slices.coarse[0], fields[0], scale=scale) for s in starts), key=lambda p: -p.score)
+    apart = distinct([Start(p.T, p.score) for p in rough], slices.coarse[0].xy, angle=1.0, reach=0.3 * slices.step)
+    return [refine(s.T, slices.fine[0], fields[1], scale=scale) for s in apart]
 
 
-def _apart(placed: list[Placed], slices: Slices, n: int = 3) -> list[Placed]:
-    """The best few that did not end in the same place."""
-    ranked = [Start(p.T, p.score) for p in placed]
-    kept = {id(s.T) for s in distinct(ranked, slices.coarse[0].xy, angle=1.0, reach=0.3 * slices.step)}
-    return [p for p in placed if id(p.T) in kept][:n]
+def _choose(found: list[Start], n: int) -> list[Start]:
+    """The best starts, and the best ones further and further away from them: the nearest ones lead back."""
+    far = [next((s for s in found if angle_between(s.T, found[0].T) > angle), None) for angle in RIVAL_ANGLES]
+    return [*found[:n], *(s for s in far if s is not None)]
+
+
+def _centred(slices: Slices) -> np.ndarray:
+    """Means upon each other."""
+    moving, fixed = slices.coarse
+    return similarity(0.0, fixed.xy.mean(axis=0) - moving.xy.mean(axis=0))

@@ -15,17 +15,17 @@ class AlignParams:
     """The same for the search and the first steps."""
     n_angles: int = 72
     """Rotations that are tried over the full circle."""
-    n_starts: int = 6
-    """Placements that are refined."""
+    n_starts: int = 3
+    """Best placements of the search that are refined, besides some at other rotations."""
     min_overlap: float = 0.3
     """Least overlap of two slices, share of the smaller one."""
     max_sites: int = 4_000
     """A slice of more points is averaged over squares, about so many."""
     max_pixels: int = 1_200
     """Pixels of tissue in the search, about."""
-    rival_angle: float = 30.0
-    """Degrees between two rotations that count as two answers."""
     ambiguous: float = 0.8
     """Score of the second rotation, share of the best, above which an alignment is called ambiguous."""
+    contrast: float = 2.2
+    """Best score of the search over that of a typical rotation, below which no placement stands out."""
     warp_spacing: float = 5.0
     """Distance between the centres of a warp, in distances between points."""

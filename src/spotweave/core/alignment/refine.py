@@ -79,22 +79,45 @@ def refine(
     return best._replace(converged=converged)
 
 
-def residuals(F: np.ndarray, seen: Seen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weighted differences ``[q, f]`` of standardised features, their gradient ``[q, f, 2]``, weights of points [q]."""
-    G, u = seen.F, np.ones(len(F))
+class Frozen(NamedTuple):
+    """How features of both sides are made comparable."""
+
+    mean_f: np.ndarray
+    sd_f: np.ndarray
+    mean_g: np.ndarray
+    sd_g: np.ndarray
+    weight: np.ndarray
+    """Square root of the weight of each feature."""
+    scale: float
+    """Squared difference at which a point counts half."""
+
+
+def frozen(F: np.ndarray, seen: Seen) -> Frozen:
+    """Standardisation and weights of features ``[q, f]`` over the overlap, robust to tissue without counterpart."""
+    u = np.ones(len(F))
     for _ in range(2):
-        w = np.sqrt(slope(correlations(F, G, u)))
-        (F0, _), (G0, sd) = _standardised(F, u), _standardised(G, u)
-        e = w * (G0 - F0)
-        squared = (e**2).sum(axis=1)
-        u = 1 / (1 + squared / max(3 * np.median(squared), 1e-12))
-    return e, seen.gradient * (w / sd)[:, None], u
+        means = [np.average(A, axis=0, weights=u) for A in (F, seen.F)]
+        sds = [
+            np.sqrt(np.average((A - m) ** 2, axis=0, weights=u)).clip(1e-9)
+            for A, m in zip((F, seen.F), means, strict=True)
+        ]
+        weight = np.sqrt(slope(correlations(F, seen.F, u)))
+        stats = Frozen(means[0], sds[0], means[1], sds[1], weight, 1.0)
+        squared = (_differences(F, seen.F, stats) ** 2).sum(axis=1)
+        stats = stats._replace(scale=max(3 * float(np.median(squared)), 1e-12))
+        u = 1 / (1 + squared / stats.scale)
+    return stats
 
 
-def _standardised(F: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    F0 = F - np.average(F, axis=0, weights=u)
-    sd = np.sqrt(np.average(F0**2, axis=0, weights=u)).clip(1e-9)
-    return F0 / sd, sd
+def weighted(F: np.ndarray, seen: Seen, stats: Frozen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weighted differences ``[q, f]`` of standardised features, their gradient ``[q, f, 2]``, weights of points [q]."""
+    e = _differences(F, seen.F, stats)
+    u = 1 / (1 + (e**2).sum(axis=1) / stats.scale)
+    return e, seen.gradient * (stats.weight / stats.sd_g)[:, None], u
+
+
+def _differences(F: np.ndarray, G: np.ndarray, stats: Frozen) -> np.ndarray:
+    return stats.weight * ((G - stats.mean_g) / stats.sd_g - (F - stats.mean_f) / stats.sd_f)
 
 
 def _placed(T: np.ndarray, moving: Sites, field: Field, seen: Seen) -> Placed:
@@ -112,7 +135,7 @@ def _step(q: np.ndarray, F: np.ndarray, seen: Seen, step: float, *, scale: bool)
     middle = q.mean(axis=0)
     arm = q - middle
     reach = max(float(np.linalg.norm(arm, axis=1).max()), 1e-9)
-    e, J, u = residuals(F, seen)
+    e, J, u = weighted(F, seen, frozen(F, seen))
     turn = np.stack([-arm[:, 1], arm[:, 0]], axis=1)
     ways = [turn / reach, arm / reach] if scale else [turn / reach]
     D = np.stack([J[..., 0], J[..., 1], *(np.einsum("qfc,qc->qf", J, way) for way in ways)], axis=2)  # all in lengths

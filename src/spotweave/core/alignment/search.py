@@ -36,6 +36,15 @@ class Start(NamedTuple):
     score: float
 
 
+class Search(NamedTuple):
+    """What was found."""
+
+    starts: list[Start]
+    """Distinct placements (three at each rotation before the like ones are dropped), the best first."""
+    typical: float
+    """Median over rotations of the best score: what a wrong rotation reaches."""
+
+
 def search(
     moving: Sites,
     fixed: Sites,
@@ -44,7 +53,7 @@ def search(
     n_angles: int = 72,
     min_overlap: float = 0.3,
     mirrored: bool = False,
-) -> list[Start]:
+) -> Search:
     r"""Score every rotation (in steps) and shift (in pixels) of one slice over another.
 
     The score of a placement is the share that overlaps times the `information` of the features' correlations over the
@@ -67,27 +76,31 @@ def search(
 
     Returns
     -------
-    Distinct placements (three at each rotation before the like ones are dropped), the best first.
+    Placements, and what a wrong rotation reaches.
     """
     below = rasterise(fixed.xy, fixed.F, pixel)
     reach = np.linalg.norm(np.ptp(moving.xy, axis=0)) / pixel
     shape = tuple(scipy.fft.next_fast_len(int(side + reach) + 4, real=True) for side in below.mask.shape)
     spectrum = _spectra(below, shape)
     found: list[Start] = []
-    for angle in np.arange(n_angles) * 2 * np.pi / n_angles:
+    best = np.zeros(n_angles)
+    for i, angle in enumerate(np.arange(n_angles) * 2 * np.pi / n_angles):
         R = similarity(angle, np.zeros(2), mirrored=mirrored)
         above = rasterise(transform(R, moving.xy), moving.F, pixel)
         scores = _scores(above, _spectra(above, shape), below, spectrum, shape, min_overlap)
+        best[i] = max(float(scores.max()), 0.0)
         for value, d in _peaks(scores, shape):
             shift = below.origin - above.origin + pixel * d
             found.append(Start(similarity(angle, shift, mirrored=mirrored), value))
     ranked = sorted(found, key=lambda s: -s.score)
-    return distinct(ranked, moving.xy, angle=0.75 * 360 / n_angles, reach=APART * pixel)
+    starts = distinct(ranked, moving.xy, angle=0.75 * 360 / n_angles, reach=APART * pixel)
+    return Search(starts, float(np.median(best)))
 
 
 def distinct(ranked: list[Start], xy: np.ndarray, *, angle: float, reach: float) -> list[Start]:
     """Keep placements that differ from all better ones by more than `angle` degrees, or by `reach` in the middle."""
-    middle, kept = xy.mean(axis=0, keepdims=True), []
+    middle = xy.mean(axis=0, keepdims=True)
+    kept: list[Start] = []
     for s in ranked:
         at = transform(s.T, middle)
         if all(angle_between(s.T, o.T) > angle or np.linalg.norm(at - transform(o.T, middle)) > reach for o in kept):
