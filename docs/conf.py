@@ -57,6 +57,8 @@ RESULTS = {
     "impute_scaling": "spotweave bench impute-scaling",
     "integrate": "spotweave bench integrate",
     "align": "spotweave bench align",
+    "deconvolve": "spotweave bench deconvolve",
+    "deconvolve_scaling": "spotweave bench deconvolve-scaling",
 }
 
 

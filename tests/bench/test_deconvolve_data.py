@@ -86,8 +86,8 @@ def test_what_has_no_counts_is_left_out(item, tmp_path):
 
 
 def test_no_common_gene_is_an_error(item, tmp_path):
+    marked = replace(item, markers={"all": ("a", ("g1", "G2", "m1"))})
     with pytest.raises(InputError, match="found 0 genes"):
-        marked = replace(item, markers={"all": ("a", ("g1", "G2", "m1"))})
         read_problems(marked, tmp_path / "t/a.h5ad")
 
 

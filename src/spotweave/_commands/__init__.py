@@ -1,7 +1,7 @@
 """Commands, one for each verb. Heavy imports happen inside them, so that help is instant."""
 
 from ._app import app
-from ._bench_integrate import bench
+from ._bench_deconvolve import bench
 from ._denoise import denoise
 from ._domains import domains
 from ._find_pattern import find_pattern

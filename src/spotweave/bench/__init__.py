@@ -1,6 +1,8 @@
 """Methods x data sets x seeds, each run in a process of its own: scores, times and memory in tidy tables."""
 
 from ._align import align
+from ._deconvolve import deconvolve
+from ._deconvolve_scaling import deconvolve_scaling
 from ._denoise import denoise
 from ._denoise_false import denoise_false
 from ._denoise_scaling import denoise_scaling
@@ -21,6 +23,8 @@ __all__ = [
     "Running",
     "Task",
     "align",
+    "deconvolve",
+    "deconvolve_scaling",
     "denoise",
     "denoise_false",
     "denoise_scaling",

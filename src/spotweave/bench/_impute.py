@@ -12,13 +12,13 @@ from .._whole import write_whole
 from . import _impute_methods as methods_of
 from . import _impute_sets as sets_of
 from ._denoise import runnable
+from ._details import gather
 from ._impute_data import read_panels
 from ._impute_fit import missing, run_method, warm
 from ._impute_methods import repeated
 from ._impute_page import impute_page
 from ._impute_score import score
 from ._names import chosen
-from ._results import KEY
 from ._runner import Running, run_task
 from ._task import Task
 
@@ -80,22 +80,8 @@ def impute(
         try:
             rows = run_task(IMPUTE, items, named, numbers, running)
         finally:  # what was run before an interruption is in the other table as well
-            _gather(Path(folder), running.output / GENES)
+            gather(Path(folder), running.output / GENES, ["fold"])
     details = running.output / GENES
     page = impute_page(rows, pd.read_csv(details) if details.exists() else None)
     write_whole(running.output / "impute.md", page.encode())
     return rows
-
-
-def _gather(folder: Path, path: Path) -> None:
-    """Put the genes of new runs in the place of those of the same runs."""
-    new = [pd.read_csv(file) for file in sorted(folder.glob("*.csv"))]
-    if not new:
-        return
-    table = pd.concat(new, ignore_index=True)
-    if path.exists():
-        old = pd.read_csv(path)
-        runs = pd.MultiIndex.from_frame(table[KEY])
-        table = pd.concat([old[~pd.MultiIndex.from_frame(old[KEY]).isin(runs)], table], ignore_index=True)
-    table = table.sort_values([*KEY, "fold"], kind="stable")
-    write_whole(path, table.to_csv(index=False, float_format="%.5g").encode())

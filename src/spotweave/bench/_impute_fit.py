@@ -47,7 +47,7 @@ def run_method(panels: Panels, settings: Mapping[str, Any], seed: int) -> Impute
     run = options.pop("name", ""), seed
     if "peer" in options:
         results = [_call(options["peer"], pair, seed) for pair in panels.pairs()]
-        return Imputed([means for means, _ in results], _summed([costs for _, costs in results]), run)
+        return Imputed([means for means, _ in results], summed([costs for _, costs in results]), run)
     if "rival" in options:
         predict = RIVALS[options["rival"]]
         return Imputed([predict(pair, np.random.default_rng(seed)) for pair in panels.pairs()], {}, run)
@@ -70,6 +70,6 @@ def _call(peer: str, pair: Pair, seed: int) -> tuple[np.ndarray, Mapping[str, fl
     return process.call("impute", script_of(peer), PEERS[peer], {**pair._asdict(), "seed": seed})
 
 
-def _summed(costs: list[Mapping[str, float]]) -> dict[str, float]:
+def summed(costs: list[Mapping[str, float]]) -> dict[str, float]:
     """Seconds of all folds, greatest memory of any."""
     return {name: (max if name == "peak_mb" else sum)(fold[name] for fold in costs) for name in costs[0]}

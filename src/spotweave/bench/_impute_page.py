@@ -1,17 +1,15 @@
 """The Markdown page of the imputation benchmark."""
 
-from collections.abc import Mapping, Sequence
-
 import pandas as pd
 
 from . import _summary as summary
 from ._costs_table import failures, threads
-from ._denoise_tables import leaders, over_sets
+from ._denoise_tables import over_sets
 from ._domains_page import in_order
 from ._host import host
 from ._impute_methods import METHODS, OURS
 from ._impute_sets import GROUPS, SETS
-from ._markdown import number, seconds, table
+from ._method_table import method_table, plain
 
 COLUMNS = {  # score: head of its column, which is best
     "pcc": ("PCC", "high"),
@@ -58,7 +56,7 @@ def _overview(title: str, rows: pd.DataFrame) -> list[str]:
     complete = [name for name in names if means["pcc"].get(name, (0.0, 0))[1] == n_sets]
     values = {column: {name: means[column][name][0] for name in complete} for column in columns}
     cpu = rows.groupby(["dataset", "method"])["fit_cpu_s"].median().groupby("method").mean()
-    return [f"## {title} targets, mean of {n_sets}\n", _table(values, complete, columns, _plain(cpu))]
+    return [f"## {title} targets, mean of {n_sets}\n", method_table(values, complete, columns, plain(cpu))]
 
 
 def _section(name: str, rows: pd.DataFrame, genes: pd.DataFrame | None) -> list[str]:
@@ -70,9 +68,9 @@ def _section(name: str, rows: pd.DataFrame, genes: pd.DataFrame | None) -> list[
         f"{first['n_genes']:,.0f} shared genes predicted in {first['n_folds']:.0f} folds.\n"
     )
     columns, methods = _columns(whole), in_order(whole["method"], METHODS)
-    values = {column: _plain(whole.groupby("method")[column].mean()) for column in columns}
-    cpu = _plain(whole.groupby("method")["fit_cpu_s"].median())
-    parts = [f"## {name}\n", said, _table(values, methods, columns, cpu), *_covered(whole)]
+    values = {column: plain(whole.groupby("method")[column].mean()) for column in columns}
+    cpu = plain(whole.groupby("method")["fit_cpu_s"].median())
+    parts = [f"## {name}\n", said, method_table(values, methods, columns, cpu), *_covered(whole)]
     if len(whole) == len(rows) or genes is None:
         return parts
     return [*parts, *_common_folds(rows, genes[genes["dataset"] == name])]
@@ -84,13 +82,13 @@ def _common_folds(rows: pd.DataFrame, genes: pd.DataFrame) -> list[str]:
     genes = genes[genes["fold"] < n_folds]
     methods = in_order(rows.loc[rows["method"].isin(genes["method"]), "method"], METHODS)
     means = genes.groupby("method")
-    values = {column: _plain(means[column].mean()) for column in COLUMNS if column in genes}
-    values["deviance_explained_median"] = _plain(means["deviance_explained"].median())
+    values = {column: plain(means[column].mean()) for column in COLUMNS if column in genes}
+    values["deviance_explained_median"] = plain(means["deviance_explained"].median())
     gap = (genes["moran_predicted"] - genes["moran_truth"]).abs()
-    values["moran_error"] = _plain(gap.groupby(genes["method"]).mean())
+    values["moran_error"] = plain(gap.groupby(genes["method"]).mean())
     cpu = n_folds * (rows["fit_cpu_s"] / rows["n_folds"]).groupby(rows["method"]).median()
     said = f"Slow methods ran on the first {n_folds} only; all methods on these, {genes['gene'].nunique():,} genes:\n"
-    return [said, _table(values, methods, COLUMNS, _plain(cpu))]
+    return [said, method_table(values, methods, COLUMNS, plain(cpu))]
 
 
 def _covered(rows: pd.DataFrame) -> list[str]:
@@ -103,24 +101,5 @@ def _covered(rows: pd.DataFrame) -> list[str]:
     return [f"Cells inside the intervals of `{next(iter(OURS))}`, mean over genes: {', '.join(parts)}.\n"]
 
 
-def _plain(values: pd.Series) -> dict[str, float]:
-    return {str(method): float(value) for method, value in values.items()}
-
-
 def _columns(rows: pd.DataFrame) -> dict[str, tuple[str, str]]:
     return {**COLUMNS, **(RATES if "rate_r" in rows and rows["rate_r"].notna().any() else {})}
-
-
-def _table(
-    values: Mapping[str, Mapping[str, float]],
-    methods: Sequence[str],
-    columns: Mapping[str, tuple[str, str]],
-    cpu: Mapping[str, float],
-) -> str:
-    best = {column: leaders(values[column], way) for column, (_, way) in columns.items()}
-    lines = []
-    for method in methods:
-        cells = [(number(values[column][method]), method in best[column]) for column in columns]
-        marked = [f"**{text}**" if leads else text for text, leads in cells]
-        lines.append([f"`{method}`", *marked, seconds(cpu[method])])
-    return table(["method", *(head for head, _ in columns.values()), "CPU s"], lines)

@@ -12,14 +12,10 @@ import pandas as pd
 from .._check import check_range
 from .._whole import write_whole
 from . import _impute_domains_sets as registry
-from . import _summary as summary
-from ._costs_table import cost_note, cost_table, failures, threads
-from ._domains_page import in_order
-from ._host import host
 from ._impute_sets import SimulatedPair
 from ._names import chosen
 from ._runner import Running, run_task
-from ._scaling import by_size, exponents
+from ._scaling import sized_page
 from ._task import Task
 
 if TYPE_CHECKING:
@@ -135,14 +131,9 @@ def impute_scaling(
 
 def impute_scaling_page(rows: pd.DataFrame) -> str:
     """Return the summary of all rows of ``impute_scaling.csv``."""
-    good = summary.succeeded(rows)
-    parts = ["# Cost of imputation against the number of cells\n"]
-    parts.append(
+    said = (
         f"Simulated single cells, a panel of {N_PANEL} genes, {N_GENES - N_PANEL:,} genes predicted with their "
-        f"intervals, reference of {N_REFERENCE:,} cells; {threads(rows)}.\n"
+        f"intervals, reference of {N_REFERENCE:,} cells"
     )
-    if len(good):
-        methods = in_order(good["method"], registry.METHODS)
-        parts += [cost_note(good, "from files to expected counts"), cost_table(good, by_size(good), methods)]
-        parts += exponents(good, methods)
-    return "\n".join([*parts, *failures(rows), "---\n", f"Summed up on {host()}\n"])
+    title = "Cost of imputation against the number of cells"
+    return sized_page(rows, title, said, "from files to expected counts", registry.METHODS)

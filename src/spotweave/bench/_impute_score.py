@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from .._whole import write_whole
 from ..core.conformal import coverage
 from ..core.graph import knn
 from ..core.imputation.pattern import moran_of_counts
 from ..metrics import imputation_scores
 from ._denoise_rivals import depths
+from ._details import write_details
 from ._impute_data import Panels
 from ._impute_fit import Imputed
 
@@ -28,7 +28,8 @@ def score(panels: Panels, found: Imputed) -> list[dict[str, Any]]:
     folds = [_of_fold(panels, k, *both) for k, both in enumerate(zip(found.means, ends, strict=True))]
     genes = pd.concat(folds, ignore_index=True)
     if panels.dataset.details is not None:
-        _write(genes, panels, found)
+        first = ["fold", *(column for column in genes if column != "fold")]
+        write_details(panels.dataset.details, genes[first], panels.dataset.name, *found.run)
     row: dict[str, Any] = {
         "n_obs": panels.X.shape[0],
         "n_reference": panels.R.shape[0],
@@ -74,14 +75,3 @@ def _of_block(
 def _blocks(n: int, t: int) -> Iterator[slice]:
     size = max(1, BLOCK // n)
     return (slice(start, min(start + size, t)) for start in range(0, t, size))
-
-
-def _write(genes: pd.DataFrame, panels: Panels, found: Imputed) -> None:
-    """One file a run, for the parent to gather."""
-    (method, seed), name = found.run, panels.dataset.name
-    table = genes.assign(dataset=name, method=method, seed=seed)
-    first = ["dataset", "method", "seed", "fold", "gene"]
-    table = table[[*first, *(column for column in table if column not in first)]]
-    if panels.dataset.details is not None:
-        path = panels.dataset.details / f"{name}-{method}-{seed}.csv"
-        write_whole(path, table.to_csv(index=False, float_format="%.5g").encode())

@@ -83,6 +83,16 @@ def scaling_page(rows: pd.DataFrame) -> str:
     return "\n".join([*parts, *failures(rows), "---\n", f"Summed up on {host()}\n"])
 
 
+def sized_page(rows: pd.DataFrame, title: str, said: str, span: str, registry: Iterable[str]) -> str:
+    """Return the summary of a table of costs: what was run is `said`, over which `span` times go; methods in order."""
+    good = summary.succeeded(rows)
+    parts = [f"# {title}\n", f"{said}; {threads(rows)}.\n"]
+    if len(good):
+        methods = in_order(good["method"], registry)
+        parts += [cost_note(good, span), cost_table(good, by_size(good), methods), *exponents(good, methods)]
+    return "\n".join([*parts, *failures(rows), "---\n", f"Summed up on {host()}\n"])
+
+
 def by_size(rows: pd.DataFrame) -> list[str]:
     """Names of the simulated tissues, in the order of their size."""
     return sorted(rows["dataset"].unique(), key=lambda name: int(name.rsplit("_", 1)[1]))
