@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 import spotweave as sw
 from spotweave import InputError, settings
-from spotweave.core.expression import gene_moments, overdispersion
+from spotweave.core.gene_moments import gene_moments, overdispersion
 from spotweave.pp import prepare, top_genes
 
 pp: Any = sw.pp

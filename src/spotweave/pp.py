@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from scipy.stats import rankdata
 
 from . import _keys as keys
 from ._check import check_range, fail, listing
 from ._gene_images import GeneImages, gene_images
 from ._table import get_counts, get_table, load, params, row_chunks, write
-from .core.expression import Chunks, Components, GeneMoments, gene_moments, overdispersion, principal_components
+from .core.expression import Chunks, Components, principal_components
+from .core.gene_moments import GeneMoments, batch_moments, gene_moments, overdispersion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -170,19 +172,55 @@ def prepare(
     n_components: int,
     rng: np.random.Generator,
     genes: "Sequence[str] | None" = None,
+    batch: np.ndarray | None = None,
 ) -> Prepared:
-    """Check counts, choose genes and take principal components, streaming; writes nothing."""
+    """Check counts, choose genes and take principal components, streaming; writes nothing.
+
+    With `batch` (codes ``[n]``) genes are those that vary within batches, and so are the components.
+    """
     X = get_counts(adata, layer)
-    moments = gene_moments(lambda: row_chunks(X))
-    chosen = top_genes(moments, n_top) if genes is None else _named(adata, genes)
+    parts = batch_moments(lambda: row_chunks(X), batch)
+    chosen = _chosen(parts, n_top) if genes is None else _named(adata, genes)
+    _check_seen(parts, chosen)
+    size = _sizes(parts, batch)
     columns = np.flatnonzero(chosen)
     if isinstance(X, sp.csr_matrix | sp.csr_array | np.ndarray):
         X = X[:, columns]  # once, where it fits; a stored matrix is cut chunk by chunk
         chunks: Chunks = lambda: row_chunks(X)
     else:
         chunks = lambda: ((rows, block[:, columns]) for rows, block in row_chunks(X))
-    components = principal_components(chunks, moments.size, n_components, rng=rng)
-    return Prepared(components, chosen, int((moments.size == 0).sum()), chunks, moments.size)
+    components = principal_components(chunks, size, n_components, batch=batch, rng=rng)
+    return Prepared(components, chosen, int((size == 0).sum()), chunks, size)
+
+
+def _chosen(parts: "list[GeneMoments]", n_top: int) -> np.ndarray:
+    """Mask ``[g]`` of the genes that rank highest in the mean over batches, out of those that every batch has."""
+    if len(parts) == 1:
+        return top_genes(parts[0], n_top)
+    check_range(n_top, "n_top", low=1, integer=True)
+    everywhere = np.all([part.total > 0 for part in parts], axis=0)
+    if not everywhere.any():
+        raise fail("at least one gene with counts in every batch", "none", "Leave out slices of another gene panel.")
+    ranks = [rankdata(-np.where(part.detected >= 3, overdispersion(part), -np.inf)) for part in parts]
+    order = np.flatnonzero(everywhere)[np.argsort(np.sum(ranks, axis=0)[everywhere], kind="stable")]
+    chosen = np.zeros(len(everywhere), bool)
+    chosen[order[:n_top]] = True
+    return chosen
+
+
+def _check_seen(parts: "list[GeneMoments]", chosen: np.ndarray) -> None:
+    for number, part in enumerate(parts):
+        if len(parts) > 1 and not part.total[chosen].any():
+            raise fail("counts of the chosen genes in every batch", f"zeros only in batch {number} (in sorted order)")
+
+
+def _sizes(parts: "list[GeneMoments]", batch: np.ndarray | None) -> np.ndarray:
+    if batch is None:
+        return parts[0].size
+    size = np.empty(len(batch))
+    for number, part in enumerate(parts):
+        size[batch == number] = part.size
+    return size
 
 
 def _named(adata: "AnnData", genes: "Sequence[str]") -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Genes and components from streamed counts, against dense formulas and scikit-learn."""
+"""Components from streamed counts, against dense formulas and scikit-learn."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,6 @@ from sklearn.decomposition import PCA
 from spotweave import InputError
 from spotweave.core.expression import (
     MAX_SCALED,
-    gene_moments,
-    overdispersion,
     principal_components,
     project,
     project_halves,
@@ -37,53 +35,6 @@ def standardised(X, target=None):
     sd = L.std(axis=0)
     sd[sd < 1e-8] = 1
     return np.minimum(L / sd, MAX_SCALED), sd
-
-
-@pytest.mark.parametrize("size", [1, 7, 46, 47, 100])
-def test_moments_are_the_sums_of_the_dense_matrix(counts, size):
-    m = gene_moments(chunked(sp.csr_matrix(counts), size))
-    np.testing.assert_array_equal(m.size, counts.sum(axis=1))
-    np.testing.assert_array_equal(m.total, counts.sum(axis=0))
-    np.testing.assert_array_equal(m.square, (counts**2).sum(axis=0))
-    np.testing.assert_array_equal(m.weighted, (counts * counts.sum(axis=1)[:, None]).sum(axis=0))
-    np.testing.assert_array_equal(m.detected, (counts > 0).sum(axis=0))
-
-
-def test_stored_zeros_are_not_detected(counts):
-    X = sp.csr_matrix(counts)
-    X.data[:40] = 0
-    np.testing.assert_array_equal(gene_moments(chunked(X, 10)).detected, (X.toarray() > 0).sum(axis=0))
-
-
-def test_no_rows_is_an_error():
-    with pytest.raises(InputError, match="at least one row"):
-        gene_moments(lambda: iter(()))
-
-
-def test_overdispersion_matches_a_double_loop(counts):
-    size, share = counts.sum(axis=1), counts.sum(axis=0) / counts.sum()
-    expected = np.full(23, -np.inf)
-    for j in range(23):
-        top = bottom = 0.0
-        for i in range(47):
-            mean = size[i] * share[j]
-            top += (counts[i, j] - mean) ** 2 - counts[i, j]
-            bottom += mean**2
-        if bottom > 0:
-            expected[j] = top / np.sqrt(2 * bottom)
-    np.testing.assert_allclose(overdispersion(gene_moments(chunked(counts, 10))), expected, rtol=1e-9)
-    assert expected[3] == -np.inf
-
-
-def test_overdispersion_is_standard_normal_for_poisson_and_large_for_negative_binomial_genes(rng):
-    n, g = 1_500, 401
-    depth, share = rng.gamma(5, 200, n), rng.dirichlet(np.full(g, 2.0))
-    mean = depth[:, None] * share
-    z = overdispersion(gene_moments(chunked(rng.poisson(mean), 500)))
-    assert abs(z.mean()) < 0.15
-    assert 0.85 < z.std() < 1.15
-    mixed = rng.poisson(mean * rng.gamma(2, 1 / 2, mean.shape))
-    assert np.median(overdispersion(gene_moments(chunked(mixed, 500)))) > 5
 
 
 @pytest.mark.parametrize("size", [1, 7, 47, 100])
@@ -197,3 +148,28 @@ def test_halves_are_normalised_as_cells_of_half_the_depth(counts, rng):
         share = half.toarray() / np.maximum(size / 2, 1)[:, None]
         Y = np.minimum(np.log1p(c.target * share) / c.scale, MAX_SCALED)
         np.testing.assert_allclose(scores, (Y - c.mean) @ c.loadings, atol=1e-4)
+
+
+def test_components_within_batches_are_those_of_the_centred_dense_matrix(counts, rng):
+    batch = np.arange(47) % 3
+    counts[batch == 1] *= 3
+    counts[batch == 2, :4] = 0
+    fit = principal_components(chunked(counts, 10), counts.sum(axis=1), 6, batch=batch, rng=rng)
+    size = counts.sum(axis=1)
+    L = np.log1p(counts * np.divide(fit.target, size, out=np.zeros_like(size), where=size > 0)[:, None])
+    inner = L - np.stack([L[batch == b].mean(axis=0) for b in range(3)])[batch]
+    sd = inner.std(axis=0)
+    sd[sd < 1e-8] = 1
+    np.testing.assert_allclose(fit.scale, sd)
+    Y = np.minimum(L / sd, MAX_SCALED)
+    Z = Y - np.stack([Y[batch == b].mean(axis=0) for b in range(3)])[batch]
+    np.testing.assert_allclose(fit.variance, np.linalg.eigvalsh(Z.T @ Z / 47)[::-1][:6], rtol=1e-4)
+    np.testing.assert_allclose(fit.scores, (Y - Y.mean(axis=0)) @ fit.loadings, atol=1e-4)
+
+
+def test_one_batch_changes_no_bit(counts, rng):
+    one, none = (
+        principal_components(chunked(counts, 10), counts.sum(axis=1), 5, batch=batch, rng=np.random.default_rng(0))
+        for batch in (np.zeros(47, int), None)
+    )
+    np.testing.assert_array_equal(one.scores, none.scores)

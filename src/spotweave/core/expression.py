@@ -1,6 +1,5 @@
-"""Counts -> genes and principal components, in passes over row chunks. Nothing dense but one chunk."""
+"""Counts -> principal components, in passes over row chunks. Nothing dense but one chunk."""
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,84 +9,9 @@ from scipy.sparse.linalg import eigsh
 from threadpoolctl import threadpool_limits
 
 from .._check import fail
+from .gene_moments import Chunks as Chunks
+from .gene_moments import as_csr
 from .splitting import thin
-
-Chunks = Callable[[], Iterator[tuple[slice, Any]]]
-"""Starts a new pass: yields ``(rows, block)``, `block` CSR or dense ``[len(rows), g]``, in order."""
-
-
-@dataclass(frozen=True)
-class GeneMoments:
-    """Sums over cells that one pass over the counts gives."""
-
-    size: np.ndarray
-    """Counts of each cell [n]."""
-    total: np.ndarray
-    """Counts of each gene [g]."""
-    square: np.ndarray
-    """Sum of squared counts of each gene [g]."""
-    weighted: np.ndarray
-    """Sum over cells of count times the cell's size [g]."""
-    detected: np.ndarray
-    """Cells with a count of each gene [g]."""
-
-
-def gene_moments(chunks: Chunks) -> GeneMoments:
-    """Sum up the counts in one pass.
-
-    Parameters
-    ----------
-    chunks
-        Row chunks of the counts ``[n, g]``.
-
-    Returns
-    -------
-    Sizes of the cells and sums for each gene, float64.
-    """
-    sizes, sums = [], None
-    for _, block in chunks():
-        B = _csr(block)
-        size = np.asarray(B.sum(axis=1)).ravel()
-        squares = sp.csr_matrix((B.data**2, B.indices, B.indptr), shape=B.shape)
-        part = np.vstack([
-            np.asarray(B.sum(axis=0)).ravel(),
-            np.asarray(squares.sum(axis=0)).ravel(),
-            B.T @ size,
-            np.bincount(B.indices[B.data > 0], minlength=B.shape[1]),
-        ])  # fmt: skip
-        sums = part if sums is None else sums + part
-        sizes.append(size)
-    if sums is None:
-        raise fail("at least one row of counts", "none")
-    return GeneMoments(np.concatenate(sizes), *sums)
-
-
-def overdispersion(moments: GeneMoments) -> np.ndarray:
-    r"""Score each gene by how far its variance lies above the Poisson one.
-
-    With cell sizes :math:`s_i` and gene shares :math:`p_j`, the mean is :math:`\mu_{ij} = s_i p_j` and
-
-    .. math:: z_j = \frac{\sum_i (x_{ij} - \mu_{ij})^2 - x_{ij}}{\sqrt{2 \sum_i \mu_{ij}^2}},
-
-    the score test of a negative binomial against a Poisson (Dean and Lawless 1989, J. Am. Stat. Assoc. 84:467).
-    It needs sums only, so it streams.
-
-    Parameters
-    ----------
-    moments
-        Sums over cells.
-
-    Returns
-    -------
-    z ``[g]``, standard normal for a Poisson gene; ``-inf`` for a gene without counts.
-    """
-    m = moments
-    share = m.total / max(m.size.sum(), 1.0)
-    mean_square = share**2 * (m.size**2).sum()
-    excess = m.square - 2 * share * m.weighted + mean_square - m.total
-    z = np.full(len(share), -np.inf)
-    np.divide(excess, np.sqrt(2 * mean_square), out=z, where=mean_square > 0)
-    return z
 
 
 @dataclass(frozen=True)
@@ -117,6 +41,7 @@ def principal_components(
     n_components: int,
     *,
     target: float | None = None,
+    batch: np.ndarray | None = None,
     rng: np.random.Generator,
 ) -> Components:
     r"""PCA of :math:`\min(\log(1 + t x_{ij} / s_i) / \sigma_j, 10)` from three passes over row chunks.
@@ -135,6 +60,9 @@ def principal_components(
     target
         Counts t that each cell is scaled to; the median cell when None, so that the logarithm is neither
         nearly linear nor nearly binary whatever the depth (scanpy's default).
+    batch
+        Codes 0..b-1 ``[n]``: spread and components are those within batches, so that no component is spent on
+        differences between them; the scores still have these differences. None for one batch.
     rng
         Start vector of the eigensolver.
 
@@ -147,16 +75,20 @@ def principal_components(
         raise fail("at least one cell with counts", "none", "Pass raw counts.")
     target = float(np.median(positive)) if target is None else target
     factor = np.divide(target, size, out=np.zeros(len(size)), where=size > 0)
-    scale = _spread(chunks, factor)
+    batch = np.zeros(len(size), np.intp) if batch is None else batch
+    share = np.bincount(batch) / len(batch)  # [b]
+    scale = _spread(chunks, factor, batch)
     blocks = lambda: (_standardised(block, factor[rows], scale) for rows, block in chunks())
     g = len(scale)
-    gram, total = np.zeros((g, g), np.float64), np.zeros(g)
+    gram, means, start = np.zeros((g, g), np.float64), np.zeros((len(share), g)), 0
     for Y in blocks():
         gram += Y.T @ Y  # [g, g], product in float32, sum in float64
-        total += Y.sum(axis=0, dtype=np.float64)
+        means += _by_batch(Y, batch[start : start + len(Y)], len(share))
+        start += len(Y)
     n = len(size)
-    mean = total / n
-    covariance = gram / n - np.outer(mean, mean)
+    means /= np.maximum(share * n, 1)[:, None]
+    mean = share @ means
+    covariance = gram / n - (means.T * share) @ means
     variance, loadings = _leading(covariance, min(n_components, n - 1, g), rng)
     V, offset = loadings.astype(np.float32), (mean @ loadings).astype(np.float32)
     scores = np.concatenate([Y @ V - offset for Y in blocks()])
@@ -215,29 +147,35 @@ def project_halves(
     return np.concatenate(found[0]), np.concatenate(found[1])
 
 
-def _csr(block: Any) -> sp.csr_matrix:
-    return sp.csr_matrix(block, dtype=np.float64)
-
-
 def _log_normalised(block: Any, factor: np.ndarray) -> sp.csr_matrix:
-    B = _csr(block)  # a new matrix: the caller's counts stay as they are
+    B = as_csr(block)  # a new matrix: the caller's counts stay as they are
     B = sp.csr_matrix((np.log1p(B.data * np.repeat(factor, np.diff(B.indptr))), B.indices, B.indptr), shape=B.shape)
     return B
 
 
-def _spread(chunks: Chunks, factor: np.ndarray) -> np.ndarray:
-    """Standard deviation of each log-normalised gene; 1 for a constant one."""
-    n = len(factor)
+def _spread(chunks: Chunks, factor: np.ndarray, batch: np.ndarray) -> np.ndarray:
+    """Standard deviation of each log-normalised gene within batches; 1 for a constant one."""
+    n, count = len(factor), np.bincount(batch)
     first: np.ndarray | float = 0.0
     second: np.ndarray | float = 0.0
     for rows, block in chunks():
         L = _log_normalised(block, factor[rows])
-        first = first + np.asarray(L.sum(axis=0)).ravel()
+        first = first + _by_batch(L, batch[rows], len(count))  # [b, g]
         L.data **= 2
         second = second + np.asarray(L.sum(axis=0)).ravel()
-    sd = np.sqrt(np.maximum(second / n - (first / n) ** 2, 0.0))
+    between = (count / n) @ (first / np.maximum(count, 1)[:, None]) ** 2
+    sd = np.sqrt(np.maximum(second / n - between, 0.0))
     sd[sd < 1e-8] = 1.0
     return sd
+
+
+def _by_batch(Y: np.ndarray | sp.csr_matrix, batch: np.ndarray, n_batches: int) -> np.ndarray:
+    """Sum of the rows of each batch [b, g], float64."""
+    if n_batches == 1:
+        return np.asarray(Y.sum(axis=0, dtype=np.float64)).reshape(1, -1)
+    return np.stack(
+        [np.asarray(Y[np.flatnonzero(batch == b)].sum(axis=0, dtype=np.float64)).ravel() for b in range(n_batches)]
+    )
 
 
 def _standardised(block: Any, factor: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._check import fail
-from .expression import Chunks
+from .gene_moments import Chunks
 from .likelihood import dense, negative_binomial_deviance, pearson_residuals
 from .splitting import check_dispersion
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import betaln, gammaln, xlogy
 
 from .._check import fail
-from .expression import Chunks
+from .gene_moments import Chunks
 
 MEAN_FLOOR = 1e-8
 """Means below it, negative ones too, count as this one: a count where none was expected costs much, not infinity."""

@@ -54,8 +54,10 @@ def read_tissue(
     genes: Sequence[str] | None,
     n_top_genes: int,
     rng: np.random.Generator,
+    batch: np.ndarray | None = None,
+    n_components: int = N_COMPONENTS,
 ) -> tuple[Tissue, Prepared | None]:
-    """Check and read everything; the counts' part is None with `use_rep`."""
+    """Check and read everything; the counts' part is None with `use_rep`. `batch`: see `prepare`."""
     if adata.n_obs < 2:
         raise fail("at least two cells", f"a table of {adata.n_obs}")
     xy, library = get_coords(adata, where.spatial_key), get_codes(adata, where.library_key)
@@ -63,7 +65,9 @@ def read_tissue(
     if use_rep is not None:
         tissue, prepared = Tissue(_embedding(adata, use_rep), xy, library, W), None
     else:
-        prepared = prepare(adata, layer=layer, n_top=n_top_genes, n_components=N_COMPONENTS, genes=genes, rng=rng)
+        prepared = prepare(
+            adata, layer=layer, n_top=n_top_genes, n_components=n_components, genes=genes, batch=batch, rng=rng
+        )
         tissue = Tissue(prepared.components.scores, xy, library, W, prepared)
     _log_oddities(tissue, prepared.n_empty if prepared else 0)
     return tissue, prepared
