@@ -1,5 +1,6 @@
 """Commands, one for each verb. Heavy imports happen inside them, so that help is instant."""
 
+from ._align import align
 from ._app import app
 from ._bench_deconvolve import bench
 from ._denoise import denoise
@@ -13,6 +14,7 @@ from ._simulate import demo, simulate
 from ._spatial_genes import spatial_genes
 
 __all__ = [
+    "align",
     "app",
     "bench",
     "demo",

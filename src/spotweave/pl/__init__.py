@@ -1,5 +1,6 @@
 """Pictures. Every function returns a matplotlib figure; nothing is shown, nothing is kept by pyplot."""
 
+from ._aligned import aligned
 from ._colors import palette
 from ._denoised import denoised
 from ._gene_map import gene_embedding
@@ -14,6 +15,7 @@ from ._violins import denoised_violin
 from ._volcano import spatial_genes
 
 __all__ = [
+    "aligned",
     "before_after",
     "denoised",
     "denoised_guard",

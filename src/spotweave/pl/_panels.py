@@ -82,7 +82,7 @@ def draw_panel(ax: Axes, panel: Panel, look: Look) -> PathCollection:
     if panel.image is not None:
         ax.imshow(panel.image.pixels, extent=panel.image.extent, zorder=0)
     ax.add_collection(points, autolim=False)
-    _frame(ax, panel.xy, fit_marker(panel.xy).diameter)
+    frame(ax, panel.xy, fit_marker(panel.xy).diameter)
     bare(ax, panel.title, panel.note)
     if panel.legend:
         _explain(ax, points, panel.values)
@@ -116,7 +116,7 @@ def _colormap(cmap: str | Colormap) -> Colormap:
     return (mpl.colormaps[cmap] if isinstance(cmap, str) else cmap).with_extremes(bad=MISSING)
 
 
-def _frame(ax: Axes, xy: np.ndarray, margin: float) -> None:
+def frame(ax: Axes, xy: np.ndarray, margin: float) -> None:
     """Limits around the points, y downwards as in an image."""
     low, high = xy.min(axis=0) - margin, xy.max(axis=0) + margin
     ax.set_xlim(low[0], high[0])
