@@ -14,6 +14,7 @@ GENE_MODULE = "gene_module"  # var: modules of genes; varm: their probabilities;
 IMPUTED = "impute"  # uns: scores, weights and parameters of tl.impute, in the AnnData that it returns
 PANEL_COUNTS = "panel_counts"  # obs: counts of the genes that imputation started from
 LOWER, UPPER = "lower", "upper"  # layers: ends of the interval of imputed counts
+INTEGRATED = "integrated"  # obsm["X_integrated"]: components of tl.integrate; uns["integrate"]: its parameters
 ALIGNED = "spatial_aligned"  # obsm: places of tl.align in the frame of one slice; uns["align"]: its transforms
 SIMULATION = "simulation"  # uns: truth of a simulated tissue
 
@@ -21,6 +22,16 @@ SIMULATION = "simulation"  # uns: truth of a simulated tissue
 def align(key_added: str) -> str:
     """Slot of the transforms behind aligned places."""
     return "align" if key_added == ALIGNED else f"{key_added}_align"
+
+
+def integrate(key_added: str) -> str:
+    """Slot of what was found when integrated components were made."""
+    return "integrate" if key_added == INTEGRATED else f"{key_added}_integrate"
+
+
+def support(key_added: str) -> str:
+    """Slot of whether cells have counterparts in another batch."""
+    return f"{key_added}_support"
 
 
 def connectivities(key_added: str) -> str:

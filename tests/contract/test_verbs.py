@@ -42,6 +42,8 @@ VERBS: dict[str, Verb] = {
     "tl.gene_embedding smooth": (tl.gene_embedding, {"method": "smooth", "library_key": "slice"}),
     "tl.gene_embedding mae": (tl.gene_embedding, {"max_steps": 4, "n_rounds": 1, "steps_round": 2, "n_latent": 3}),
     "tl.gene_modules": (tl.gene_modules, {"n_modules": 2, "use_rep": "X_own"}),
+    "tl.integrate": (tl.integrate, {"library_key": "slice"}),
+    "tl.integrate center": (tl.integrate, {"library_key": "slice", "method": "center", "key_added": "mine"}),
     "tl.align": (tl.align, {"library_key": "slice"}),
     "tl.align rep": (tl.align, {"library_key": "slice", "use_rep": "X_own", "warp": True, "key_added": "mine"}),
     "tl.choose_genes": (tl.choose_genes, {"n_top": 5, "key": "own"}),

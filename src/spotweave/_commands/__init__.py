@@ -9,6 +9,7 @@ from ._find_pattern import find_pattern
 from ._gene_embedding import gene_embedding, gene_modules
 from ._gene_interactions import gene_interactions
 from ._impute import impute
+from ._integrate import integrate
 from ._report import info, report
 from ._simulate import demo, simulate
 from ._spatial_genes import spatial_genes
@@ -26,6 +27,7 @@ __all__ = [
     "gene_modules",
     "impute",
     "info",
+    "integrate",
     "report",
     "simulate",
     "spatial_genes",

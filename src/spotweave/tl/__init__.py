@@ -1,6 +1,9 @@
 """Tasks: AnnData in, results written into it."""
 
 from ..core.alignment.params import AlignParams as AlignParams
+from ..core.integration.center import CenterParams as CenterParams
+from ..core.integration.harmony import HarmonyParams as HarmonyParams
+from ..core.integration.matched import MatchedParams as MatchedParams
 from ..models.gene_mae_params import GeneMaeParams as GeneMaeParams
 from ..models.gmm_vgae_params import GmmVgaeParams as GmmVgaeParams
 from ._align import Aligned as Aligned
@@ -23,11 +26,14 @@ from ._gene_interactions import gene_interactions as gene_interactions
 from ._gene_modules import GeneModules as GeneModules
 from ._gene_modules import gene_modules as gene_modules
 from ._impute import impute as impute
+from ._integrate import Integration as Integration
+from ._integrate import integrate as integrate
 from ._spatial_genes import spatial_genes as spatial_genes
 
 __all__ = [
     "AlignParams",
     "Aligned",
+    "CenterParams",
     "Denoised",
     "Domains",
     "FactorParams",
@@ -37,6 +43,9 @@ __all__ = [
     "GeneModules",
     "GmmVgaeMethodParams",
     "GmmVgaeParams",
+    "HarmonyParams",
+    "Integration",
+    "MatchedParams",
     "SmoothGenesParams",
     "SmoothParams",
     "align",
@@ -49,5 +58,6 @@ __all__ = [
     "gene_interactions",
     "gene_modules",
     "impute",
+    "integrate",
     "spatial_genes",
 ]

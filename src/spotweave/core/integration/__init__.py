@@ -1,0 +1,1 @@
+"""Slices that were measured apart: components of expression without the effect of the batch."""
