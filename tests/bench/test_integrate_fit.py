@@ -119,7 +119,7 @@ def test_domains_of_a_package(slices, peer):
 def test_groups():
     assert set(GROUPS["ours"]) | set(GROUPS["peers"]) == set(METHODS)
     assert "alone:smooth" in GROUPS["smooth"]
-    assert {METHODS[name]["peer"] for name in GROUPS["peers"]} == {"scvi", "cellcharter"}
+    assert {METHODS[name]["peer"] for name in GROUPS["peers"]} == {"scvi", "graphst", "cellcharter"}
 
 
 def test_surroundings_are_averaged_twice_within_a_slice(slices):

@@ -43,7 +43,7 @@ def integrate(
 def align(
     *,
     sets: str = "all",
-    methods: str = "all",
+    methods: str = "main",
     seeds: int = 5,
     fast: Annotated[bool, Parameter(negative="")] = False,
     options: Options = AS_USUAL,
@@ -55,7 +55,7 @@ def align(
     sets
         Names with commas between, or real, simulated, all.
     methods
-        Names with commas between, or all.
+        Names with commas between, or main, all.
     seeds
         How many seeds: 0, 1, ...; each draws angles and shifts.
     fast

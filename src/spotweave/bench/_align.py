@@ -61,7 +61,7 @@ ALIGN = Task("align", load, fit, score, warm, prepare, headline="same_label")
 
 def align(
     sets: str | Iterable[str] = "all",
-    methods: str | Iterable[str] = "all",
+    methods: str | Iterable[str] = "main",
     *,
     seeds: int = 5,
     running: Running | None = None,
@@ -75,7 +75,7 @@ def align(
     sets
         Data sets: names, or groups ``"real"``, ``"simulated"``, ``"all"``; a sequence, or one string with commas.
     methods
-        Methods: names, or ``"all"``.
+        Methods: names, or groups ``"main"``, ``"all"`` (with ``"align-fgw"``, which needs the package POT).
     seeds
         How many seeds: 0, 1, ... Each also draws angles and shifts.
     running

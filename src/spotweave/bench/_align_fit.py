@@ -17,9 +17,10 @@ METHODS: dict[str, Settings] = {
     "moments": {"rival": "moments"},
     "align": {},
     "align-warp": {"warp": True},
+    "align-fgw": {"method": "fgw"},
 }
 """Arguments of `tl.align`, or a ``rival``."""
-GROUPS = {"all": list(METHODS)}
+GROUPS = {"all": list(METHODS), "main": [name for name in METHODS if name != "align-fgw"]}  # which needs POT
 
 
 def warm(settings: Settings) -> None:

@@ -37,7 +37,7 @@ def _said(rows: pd.DataFrame) -> str:
     n_seeds = rows["seed"].nunique()
     return (
         f"All slices but the first are turned by a random angle and shifted (`sim_bent`: bent as well), mean ± standard "
-        f"deviation over {n_seeds} seed{'s' * (n_seeds > 1)}, {threads(rows)}. `align`, `align-warp`: `tl.align`; "
+        f"deviation over {n_seeds} seed{'s' * (n_seeds > 1)}, {threads(rows)}. `align`, `align-warp`, `align-fgw`: `tl.align`; "
         "`moments`: means and principal axes, the way round by expression. Bold: the best of a row.\n"
     )
 

@@ -41,7 +41,8 @@ def integrate(
     methods
         Method of `tl.integrate` and method of `tl.domains` as in ``"matched:smooth"``; groups ``"smooth"``,
         ``"fusion"``, ``"ours"``, ``"peers"``, ``"all"``. Those of other packages are left out, with a warning, unless
-        ``SPOTWEAVE_PEER_SCVI`` and ``SPOTWEAVE_PEER_CELLCHARTER`` name a Python that has them.
+        ``SPOTWEAVE_PEER_SCVI``, ``SPOTWEAVE_PEER_GRAPHST`` and ``SPOTWEAVE_PEER_CELLCHARTER`` name a Python that has
+        them.
     seeds
         How many seeds: 0, 1, ...
     running

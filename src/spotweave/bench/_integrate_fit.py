@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PEERS = {
     "scvi": Peer("SPOTWEAVE_PEER_SCVI", "scvi-tools"),
+    "graphst": Peer("SPOTWEAVE_PEER_GRAPHST", "GraphST"),
     "cellcharter": Peer("SPOTWEAVE_PEER_CELLCHARTER", "cellcharter"),
 }
 N_TOP, N_COMPONENTS = 3_000, 100  # genes of high variance and components, as in `tl.domains`

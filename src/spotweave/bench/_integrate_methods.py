@@ -18,6 +18,7 @@ INTEGRATIONS: dict[str, Settings] = {
     "harmony": {"method": "harmony"},
     "matched": {"method": "matched"},
     "scvi": {"peer": "scvi"},
+    "graphst": {"peer": "graphst"},
 }
 """What stands beside ``peer`` in the settings is handed over to `tl.integrate`."""
 METHODS: dict[str, Settings] = {

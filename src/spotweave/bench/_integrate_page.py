@@ -44,7 +44,7 @@ def _said(rows: pd.DataFrame) -> str:
         f"Mean ± standard deviation over {n_seeds} seed{'s' * (n_seeds > 1)}, {threads(rows)}, the true number of "
         f"domains given. `{ALONE}`: each slice from its own counts; `{UNCORRECTED}`: joint components, nothing "
         "corrected; `center`, `harmony`, `matched`: `tl.integrate`; `scvi`: its latent space, with the slice as batch; "
-        "`cellcharter`: the same, with domains of its own. Bold: the best of a row.\n"
+        "`cellcharter`: the same, with domains of its own; `graphst`: slices side by side. Bold: the best of a row.\n"
     )
 
 
