@@ -8,7 +8,7 @@ from ._app import AS_IT_IS, Output, Reading, Seed, Settings, app, say, settings_
 
 
 @app.command
-def integrate(  # noqa: PLR0913 (options of the command line; all but two have defaults)
+def integrate(
     source: Path,
     /,
     *,

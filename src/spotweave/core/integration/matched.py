@@ -97,7 +97,8 @@ def _links(E: np.ndarray, ground: Ground, every: np.ndarray, params: MatchedPara
     matches, batch = ground.matches(E, every), ground.slices.batch
     shared, count, b = ground.supported(E, matches), np.bincount(batch), len(every)
     share = np.stack([shared[batch == c].mean(axis=0) for c in range(b)])
-    smaller = np.where(count[:, None] <= count[None, :], share, share.T)
+    size = count[:, None] - count[None, :]
+    smaller = np.where(size == 0, np.minimum(share, share.T), np.where(size < 0, share, share.T))
     distance = apart(E, ground.rows, matches, n_neighs=ground.n_neighs)
     return every & (smaller >= params.least_share) & (distance <= params.most_apart), distance
 
