@@ -33,7 +33,7 @@ def missing(peer: Peer) -> str | None:
 
 
 def call(
-    function: str, script: Path, peer: Peer, given: Mapping[str, np.ndarray | sp.csr_matrix | int]
+    function: str, script: Path, peer: Peer, given: Mapping[str, np.ndarray | sp.csr_matrix | float | str]
 ) -> tuple[np.ndarray, Mapping[str, float]]:
     """Call ``function(**given)`` of a file `script` that lies beside ``_main.py``.
 
@@ -46,7 +46,7 @@ def call(
     peer
         The Python that runs it.
     given
-        Its arguments by name: arrays, CSR matrices and whole numbers.
+        Its arguments by name: arrays, CSR matrices, numbers and words.
 
     Returns
     -------

@@ -1,11 +1,11 @@
 """``python -I _main.py METHOD.py FUNCTION IN.npz OUT.npy COSTS.json``: run by another Python, which lacks spotweave.
 
-IN holds the arguments of the function by name: arrays, whole numbers, and CSR matrices (``X.data``, ``X.indices``,
+IN holds the arguments of the function by name: arrays, numbers, words, and CSR matrices (``X.data``, ``X.indices``,
 ``X.indptr``, ``X.shape``). OUT gets what it returns: of ``denoise`` expected counts ``[n, g]`` at each cell's own
 depth, float32; of ``impute`` expected counts ``[n, t]`` up to one factor a gene, float32; of ``test_genes`` p value and
-statistic ``[2, g]``; of ``integrate`` components ``[n, d]``, after the domains where a package has its own. COSTS get
-the seconds and memory of the method, without imports and without ``warm()``, which a file has where its package
-compiles code at the first call.
+statistic ``[2, g]``; of ``deconvolve`` shares or abundances ``[n, t]``; of ``integrate`` components ``[n, d]``, after
+the domains where a package has its own. COSTS get the seconds and memory of the method, without imports and without
+``warm()``, which a file has where its package compiles code at the first call.
 """
 
 import json
