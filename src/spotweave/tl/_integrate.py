@@ -66,7 +66,8 @@ def integrate(  # noqa: PLR0913  (keyword-only options of one verb)
     * ``"matched"``: cells of different batches whose surroundings are mutually nearest are matched, and what differs
       between matched cells is the batch effect: one shift for each batch, and a shrunk linear part. Slices of unlike
       composition keep their differences; a domain of one slice alone moves with its slice; batches that share hardly
-      anything are left where they are, with a warning.
+      anything are left where they are, with a warning. Then surroundings are averaged with those of their counterparts,
+      which makes domains steadier; ``sharing=0`` leaves that out.
     * ``"harmony"``: Harmony (package harmonypy, ``pip install 'spotweave[harmony]'``) on averages over surroundings.
     * ``"center"``: subtract the mean of each batch.
 

@@ -10,6 +10,9 @@ from spotweave.core.integration.slices import Slices
 def test_batch_effect_goes_and_bands_stay(make, rng):
     made = make([[0, 1, 2], [0, 1, 2], [2, 1, 0]])
     found = matched(made.slices, MatchedParams(), rng)
+    assert found.linked is not None
+    assert found.support is not None
+    assert found.apart is not None
     before = made.gaps(made.slices.P)
     assert before.min() > 3
     assert made.gaps(found.P).max() < 0.25 * before.min()
@@ -23,6 +26,9 @@ def test_batch_effect_goes_and_bands_stay(make, rng):
 def test_unlike_composition_is_not_taken_for_a_batch_effect(make, rng):
     made = make([[0, 1, 2, 3], [0, 1]])
     found = matched(made.slices, MatchedParams(), rng)
+    assert found.linked is not None
+    assert found.support is not None
+    assert found.apart is not None
     assert made.gaps(found.P).max() < 0.5
     assert made.gaps(center(made.slices, CenterParams(), rng).P).min() > 1.5
     alone = (made.band > 1) & (made.slices.batch == 0)
@@ -37,7 +43,7 @@ def test_an_effect_that_depends_on_the_place_is_found(make, rng):
     P = made.slices.P.copy()
     P[made.slices.batch == 1] *= 1.3
     slices = made.slices._replace(P=P)
-    shifted, bent = (matched(slices, MatchedParams(n_bends=n), np.random.default_rng(0)).P for n in (0, 6))
+    shifted, bent = (matched(slices, MatchedParams(n_bends=n, sharing=0), np.random.default_rng(0)).P for n in (0, 6))
     assert made.gaps(bent).mean() < 0.75 * made.gaps(shifted).mean()
 
 
@@ -49,9 +55,21 @@ def test_slices_without_anything_in_common_stay_where_they_are(make, rng):
     P[:n, 0], P[:n, 1] = 20 * np.cos(angle), 20 * np.sin(angle)  # a circle, and a small one within it
     P[n:, 0], P[n:, 1] = 2 * np.cos(angle) + 3, 2 * np.sin(angle)
     found = matched(made.slices._replace(P=P), MatchedParams(), rng)
+    assert found.linked is not None
+    assert found.matches is not None
+    assert found.apart is not None
     assert not found.linked.any()
     np.testing.assert_allclose(found.P, P, atol=1e-4)
     assert found.apart[0, 1] > 2 or found.matches.sum() == 0
+
+
+def test_sharing_brings_cells_nearer_to_their_band_and_not_to_another(make):
+    made = make([[0, 1, 2], [0, 1]], noise=1.5)
+    alone, shared = (matched(made.slices, MatchedParams(sharing=s), np.random.default_rng(0)).P for s in (0.0, 0.5))
+    for band, batch, closer in ((0, 0, True), (0, 1, True), (2, 0, False)):
+        rows = (made.band == band) & (made.slices.batch == batch)
+        distance = [np.linalg.norm(P[rows] - P[made.band == band].mean(axis=0), axis=1).mean() for P in (alone, shared)]
+        assert (distance[1] < 0.97 * distance[0]) == closer
 
 
 def test_same_seed_same_bits_and_input_untouched(make):

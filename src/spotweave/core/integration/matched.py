@@ -7,6 +7,7 @@ from scipy.sparse.csgraph import connected_components
 
 from .matches import apart, sampled_rows
 from .rounds import Ground, bend, shift
+from .sharing import shared_surroundings
 from .slices import Integrated, Slices, batch_means, check_slices
 from .surroundings import averaged, find_view
 
@@ -31,6 +32,11 @@ class MatchedParams:
     """Rounds of matching and correcting in dependence of the place in the embedding; 0 leaves it out."""
     slope: float = 0.2
     """Expected size of that dependence: change of the effect for a change of the expression by one."""
+    sharing: float = 0.5
+    """How much of a cell's surroundings is taken from counterparts, where there are any: 0.5 counts both the same, 0
+    only removes the batch effect."""
+    n_shared: int = 20
+    """Counterparts in each other batch that are averaged."""
     least_share: float = 0.05
     """Two batches are joined when at least this share of the smaller one's cells is supported by counterparts, and"""
     most_apart: float = 2.0
@@ -50,7 +56,11 @@ def matched(slices: Slices, params: MatchedParams, rng: np.random.Generator) -> 
        This part is shrunk and is applied as far as a cell's like have counterparts at all: a domain that no other
        slice has moves with its slice and is not bent towards another one.
 
-    The effect is estimated on averages, where noise does not hide it, and removed from the components of the cells.
+    5. Surroundings are averaged with those of their counterparts on the other slices (`sharing`), again as far as
+       there are any: what is noise on one slice is not on the next.
+
+    All this is found on averages over surroundings, where noise does not hide it, and applied to the components of the
+    cells.
 
     Parameters
     ----------
@@ -87,9 +97,12 @@ def matched(slices: Slices, params: MatchedParams, rng: np.random.Generator) -> 
     count = np.zeros(linked.shape, int)
     for m in matches:
         count[m.first, m.second], count[m.second, m.first] = len(np.unique(m.i)), len(np.unique(m.j))
-    shared = ground.supported(E, matches).max(axis=1)
+    shared = ground.supported(E, matches)
+    if params.sharing:
+        even = shared_surroundings(H - off[batch] + bent, E, batch, rows, shared, n_neighs=params.n_shared)
+        bent = bent + np.float32(params.sharing) * even
     corrected = P - (off + means - _homes(means, batch, linked))[batch] + bent
-    return Integrated(corrected, settled, count, linked, distance, shared)
+    return Integrated(corrected, settled, count, linked, distance, shared.max(axis=1))
 
 
 def _links(E: np.ndarray, ground: Ground, every: np.ndarray, params: MatchedParams) -> tuple[np.ndarray, np.ndarray]:

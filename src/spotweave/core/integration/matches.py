@@ -97,7 +97,7 @@ def support(
     share = np.zeros_like(has)
     for c, sample in enumerate(rows):
         own = np.flatnonzero(batch == c)
-        alike = _nearest(E[own], E[sample], n_neighs)
+        alike = nearest(E[own], E[sample], n_neighs)
         for q in range(len(rows)):
             share[own, q] = has[sample, q][alike].mean(axis=1)
     S = row_normalise(W).astype(np.float32)
@@ -128,7 +128,7 @@ def apart(E: np.ndarray, rows: list[np.ndarray], matches: list[Matches], *, n_ne
     own = np.zeros(len(E))
     for sample in rows:
         A = E[sample]
-        near = A[_nearest(A, A, n_neighs + 1)]  # the row itself among them, at no distance
+        near = A[nearest(A, A, n_neighs + 1)]  # the row itself among them, at no distance
         own[sample] = np.linalg.norm(A[:, None] - near, axis=2).sum(axis=1) / n_neighs
     result = np.where(np.eye(len(rows), dtype=bool), 0, np.inf)
     for m in matches:
@@ -140,12 +140,12 @@ def apart(E: np.ndarray, rows: list[np.ndarray], matches: list[Matches], *, n_ne
 
 def _hits(A: np.ndarray, B: np.ndarray, k: int) -> sp.csr_matrix:
     """1 where a row of B is among the k nearest of a row of A."""
-    near = _nearest(A, B, k)
+    near = nearest(A, B, k)
     ends = np.arange(len(A) + 1) * near.shape[1]
     return sp.csr_matrix((np.ones(near.size, np.float32), near.ravel(), ends), shape=(len(A), len(B)))
 
 
-def _nearest(A: np.ndarray, B: np.ndarray, k: int) -> np.ndarray:
+def nearest(A: np.ndarray, B: np.ndarray, k: int) -> np.ndarray:
     """The k rows of B nearest to each row of A ``[len(A), k]``, in no order."""
     k, half = min(max(k, 1), len(B)), np.square(B).sum(axis=1) / 2
     found = np.empty((len(A), k), np.intp)
