@@ -10,6 +10,7 @@ from .slices import Slices
 from .surroundings import View
 
 SETTLED = 1e-3  # of the spread of the embedding: shifts this small change no domain
+ASK_EVERY = 3  # rounds between two looks at who has counterparts: it takes all cells, and changes little
 
 
 class Ground(NamedTuple):
@@ -94,13 +95,15 @@ def bend(H: np.ndarray, ground: Ground, linked: np.ndarray, *, n_rounds: int, sl
     Displacement of each cell ``[n, d]``, to be added.
     """
     total, batch, view = np.zeros_like(H), ground.slices.batch, ground.view
-    for _ in range(n_rounds):
+    shared = np.zeros((len(H), len(linked)))
+    for turn in range(n_rounds):
         Y = H + total
         E = view(Y)
         matches = ground.matches(E, linked)
         if not matches:
             break
-        shared = ground.supported(E, matches)
+        if turn % ASK_EVERY == 0:
+            shared = ground.supported(E, matches)
         weights = [robust(E, m) * np.minimum(shared[m.i, m.second], shared[m.j, m.first]) for m in matches]
         every = np.concatenate(weights)
         if every.sum() <= 0:
