@@ -44,8 +44,8 @@ VERBS: dict[str, Verb] = {
     "tl.gene_modules": (tl.gene_modules, {"n_modules": 2, "use_rep": "X_own"}),
     "tl.integrate": (tl.integrate, {"library_key": "slice"}),
     "tl.integrate center": (tl.integrate, {"library_key": "slice", "method": "center", "key_added": "mine"}),
-    "tl.align": (tl.align, {"library_key": "slice"}),
-    "tl.align rep": (tl.align, {"library_key": "slice", "use_rep": "X_own", "warp": True, "key_added": "mine"}),
+    "tl.align": (tl.align, {"library_key": "slice", "n_angles": 6, "warp": True}),
+    "tl.align embedding": (tl.align, {"library_key": "slice", "use_rep": "X_own", "n_angles": 6, "key_added": "mine"}),
     "tl.choose_genes": (tl.choose_genes, {"n_top": 5, "key": "own"}),
 }
 RETURNING = {
@@ -55,7 +55,7 @@ RETURNING = {
     "gene_interactions",
     "impute",
 }  # return a result, write nothing
-UNCOUNTED = ("gr", "tl.gene_modules", "tl.choose_genes")  # read no counts
+UNCOUNTED = ("gr", "tl.gene_modules", "tl.choose_genes", "tl.align embedding")  # read no counts
 SLOTS = ("obs", "var", "obsm", "varm", "obsp", "layers", "uns")
 
 every_verb = pytest.mark.parametrize(("verb", "options"), VERBS.values(), ids=VERBS)

@@ -59,7 +59,7 @@ def align(  # noqa: PLR0913  (keyword-only options of one verb)
     Slices are compared by components of their expression, averaged over surroundings, that vary most smoothly over
     the tissue. Every rotation (in steps of 5 degrees) and every shift of a slice over the reference is scored by how
     much the features tell of each other, times the share that overlaps; the best placements, and the best ones at
-    other rotations, are refined. Offsets and factors between slices (batch effects) are of no account, overlap may be
+    other rotations, are refined; borders of the tissue take part where the features do not contradict them. Offsets and factors between slices (batch effects) are of no account, overlap may be
     partial. A slice that is ambiguous over the reference is tried over slices that are in place.
 
     ``method="fgw"`` couples some spots by fused Gromov-Wasserstein transport instead, as PASTE does (package POT,
@@ -126,6 +126,8 @@ def align(  # noqa: PLR0913  (keyword-only options of one verb)
       ``warp``, ``warp_gain``       mean displacement by the warp in distances between spots, and the share of the
                                     held-out difference that it removed
       ``contrast``                  score of the best placement over that of a typical rotation
+      ``outline``                   correlation of the borders of the tissue, 0 where these were not used: the features
+                                    contradict those of a capture area
       ``rival``, ``rival_mirrored`` score of the best other rotation (more than 30 degrees away), and of the best
                                     mirrored placement, over the best score
       ``converged``, ``warning``    the latter empty, or what to be careful about
@@ -223,7 +225,8 @@ def _row(T: np.ndarray, fit: Fit | None, names: list[str]) -> dict[str, Any]:
     shape = {"rotation": np.degrees(angle_of(T)), "scale": scale_of(T), "mirrored": is_mirrored(T)}
     if fit is None:
         numbers = dict.fromkeys(
-            ("agreement_before", "agreement", "overlap", "residual", "contrast", "rival", "rival_mirrored"), np.nan
+            ("agreement_before", "agreement", "overlap", "residual", "contrast", "outline", "rival", "rival_mirrored"),
+            np.nan,
         )
         return {"via": "", **shape, **numbers, "warp": 0.0, "warp_gain": 0.0, "converged": True, "warning": ""}
     pair, placed = fit.pair, fit.pair.placed
@@ -235,6 +238,7 @@ def _row(T: np.ndarray, fit: Fit | None, names: list[str]) -> dict[str, Any]:
         "overlap": placed.share,
         "residual": fit.residual,
         "contrast": pair.contrast,
+        "outline": pair.outline,
         "rival": pair.rival,
         "rival_mirrored": pair.mirrored,
         "warp": fit.warp_size,

@@ -47,6 +47,13 @@ def smooth(xy: np.ndarray, F: np.ndarray, width: float, *, n_neighs: int = 37) -
     return np.einsum("mk,mkf->mf", weight, F[index])
 
 
+def presence(xy: np.ndarray, width: float, *, n_neighs: int = 60) -> np.ndarray:
+    """Amount of tissue around each place ``[m]`` (Gaussian weights), over its median: about half at the border."""
+    distance = cKDTree(xy).query(xy, k=min(n_neighs, len(xy)))[0].reshape(len(xy), -1)
+    amount = np.exp(-0.5 * (distance / width) ** 2).sum(axis=1)
+    return amount / np.median(amount)
+
+
 def patterns(slices: list[Sites], width: float, n_features: int) -> list[Sites]:
     r"""Turn embeddings into the features that vary most smoothly over the tissue.
 

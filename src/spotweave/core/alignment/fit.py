@@ -6,7 +6,7 @@ import numpy as np
 
 from ..._check import check_choice, check_coords, check_range, fail
 from ..libraries import library_blocks
-from .features import Sites
+from .features import Sites, spacing
 from .fgw import fgw
 from .field import make_field
 from .matching import mutual_matches
@@ -160,16 +160,10 @@ def _matrix(fit: Fit | None) -> np.ndarray:
 
 def _fit(moving: Sites, fixed: Sites, via: int, how: _How) -> tuple[np.ndarray, Fit]:
     """Lay one slice over another; return its points in their places."""
-    unit = _unit(moving, fixed) if how.scale else 1.0
-    S = np.diag([unit, unit, 1.0])
-    slices = compare(Sites(moving.xy * unit, moving.F), fixed, how.params)
+    found = [(unit, *_placed(moving, fixed, unit, how)) for unit in (_units(moving, fixed) if how.scale else [1.0])]
+    unit, slices, pair = max(found, key=lambda f: f[2].placed.score)
+    T, S = pair.placed.T, np.diag([unit, unit, 1.0])
     field = make_field(slices.fine[1], slices.step)
-    if how.method == "fgw":
-        T = fgw(slices, how.rng, allow_reflection=how.allow_reflection)
-        pair = Pair(place(T, slices.fine[0], field), np.nan, np.nan, np.nan)
-    else:
-        pair = lay_over(slices, how.params, allow_reflection=how.allow_reflection, scale=how.scale)
-    T = pair.placed.T
     warp = None
     if how.warp:
         options = {"spacing": how.params.warp_spacing, "blur": how.params.width}
@@ -184,10 +178,22 @@ def _fit(moving: Sites, fixed: Sites, via: int, how: _How) -> tuple[np.ndarray, 
     return xy, Fit(via, pair, mean(before), mean(pair.placed), warp, size, residual, _warnings(pair, how))
 
 
-def _unit(moving: Sites, fixed: Sites) -> float:
-    """Ratio of the slices' extents, robust to single points far off."""
-    extent = [np.sqrt(np.prod(np.subtract(*np.quantile(s.xy, [0.95, 0.05], axis=0)))) for s in (moving, fixed)]
-    return float(extent[1] / extent[0])
+def _placed(moving: Sites, fixed: Sites, unit: float, how: _How) -> tuple[Slices, Pair]:
+    """Compare two slices, the moving one in other units, and place it."""
+    slices = compare(moving._replace(xy=moving.xy * unit), fixed, how.params)
+    if how.method == "search":
+        return slices, lay_over(slices, how.params, allow_reflection=how.allow_reflection, scale=how.scale)
+    T = fgw(slices, how.rng, allow_reflection=how.allow_reflection)
+    at = place(T, slices.fine[0], make_field(slices.fine[1], slices.step))
+    return slices, Pair(at, np.nan, np.nan, np.nan, 0.0)
+
+
+def _units(moving: Sites, fixed: Sites) -> list[float]:
+    """Scales to start from: ratios of extents (which single points far off do not change), and of spacings."""
+    both = (moving, fixed)
+    extents = [np.sqrt(np.prod(np.subtract(*np.quantile(s.xy, [0.95, 0.05], axis=0)))) for s in both]
+    steps = [spacing(s.xy) for s in both]
+    return [float(extents[1] / extents[0]), steps[1] / steps[0]]
 
 
 def _residual(slices: Slices, xy: np.ndarray, r: np.ndarray) -> float:

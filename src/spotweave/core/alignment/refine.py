@@ -9,6 +9,9 @@ from .field import Field, Seen, look_up
 from .rigid import similarity, transform
 from .score import correlations, information, slope
 
+EXACT = 0.999
+"""Correlations count as no higher: where a slice is nearly in place, the last bit shows."""
+
 
 class Placed(NamedTuple):
     """A slice in its place."""
@@ -70,7 +73,7 @@ def refine(
     for _ in range(n_steps):
         seen = look_up(field, transform(T, moving.xy))
         now = _placed(T, moving, field, seen)
-        best = now if now.score > best.score else best
+        best = now if now.score >= best.score else best
         step, size = _step(transform(T, moving.xy)[seen.on], moving.F[seen.on], seen, field.step, scale=scale)
         if size < tolerance * field.step:
             converged = True
@@ -125,7 +128,7 @@ def _placed(T: np.ndarray, moving: Sites, field: Field, seen: Seen) -> Placed:
     n = int(seen.on.sum())
     r = correlations(moving.F[seen.on], seen.F) if n > 3 else np.zeros(moving.F.shape[1])
     share = min(n / least, 1.0)
-    return Placed(T, share * float(information(r)), share, r, converged=True)
+    return Placed(T, share * float(information(r, ceiling=EXACT)), share, r, converged=True)
 
 
 def _step(q: np.ndarray, F: np.ndarray, seen: Seen, step: float, *, scale: bool) -> tuple[np.ndarray, float]:

@@ -6,12 +6,12 @@ CEILING = 0.95
 """Correlations count as no higher: smooth features over a small overlap agree by chance."""
 
 
-def information(r: np.ndarray, axis: int = -1) -> np.ndarray:
+def information(r: np.ndarray, *, axis: int = -1, ceiling: float = CEILING) -> np.ndarray:
     r"""Sum over features of :math:`-\tfrac12 \operatorname{sign}(r) \log(1 - r^2)`.
 
     The mutual information of Gaussian variables with correlations r, negative where they disagree.
     """
-    r = np.clip(r, -CEILING, CEILING)
+    r = np.clip(r, -ceiling, ceiling)
     return (-0.5 * np.sign(r) * np.log1p(-(r**2))).sum(axis=axis)
 
 

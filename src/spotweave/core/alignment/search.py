@@ -110,7 +110,7 @@ def distinct(ranked: list[Start], xy: np.ndarray, *, angle: float, reach: float)
 
 def rasterise(xy: np.ndarray, F: np.ndarray, pixel: float) -> Raster:
     """Average features ``[m, f]`` over pixels; each point is shared by the four nearest ones (bilinear weights)."""
-    origin = xy.min(axis=0) - pixel / 2
+    origin = xy.min(axis=0)
     place = (xy - origin) / pixel
     corner = np.floor(place).astype(np.int64)
     part = place - corner
