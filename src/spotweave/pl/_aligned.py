@@ -106,10 +106,11 @@ def aligned(
 
 
 def _overlay(ax: "Axes", panel: Panel, slices: list[np.ndarray], look: Look) -> None:
-    """Draw slice upon slice; the last one explains the colours."""
+    """Draw slice upon slice; the last one has title and legend."""
+    below = panel._replace(title="", note=None, legend=False)
     for i, rows in enumerate(slices):
-        part = panel._replace(xy=panel.xy[rows], values=rows_of(panel.values, rows))
-        draw_panel(ax, part._replace(legend=panel.legend and i == len(slices) - 1), look)
+        part = panel if i == len(slices) - 1 else below
+        draw_panel(ax, part._replace(xy=panel.xy[rows], values=rows_of(panel.values, rows)), look)
     ax.set_anchor("N")  # the titles of both maps at one height
     frame(ax, panel.xy, 0.02 * float(np.ptp(panel.xy, axis=0).max()))
 
