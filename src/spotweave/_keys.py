@@ -16,6 +16,8 @@ PANEL_COUNTS = "panel_counts"  # obs: counts of the genes that imputation starte
 LOWER, UPPER = "lower", "upper"  # layers: ends of the interval of imputed counts
 INTEGRATED = "integrated"  # obsm["X_integrated"]: components of tl.integrate; uns["integrate"]: its parameters
 ALIGNED = "spatial_aligned"  # obsm: places of tl.align in the frame of one slice; uns["align"]: its transforms
+PROPORTIONS = "proportions"  # obsm: shares of cell types of tl.deconvolve
+DECONVOLVE = "deconvolve"  # uns: parameters, table of types and scores of tl.deconvolve
 SIMULATION = "simulation"  # uns: truth of a simulated tissue
 
 

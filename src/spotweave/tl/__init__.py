@@ -9,6 +9,9 @@ from ..models.gmm_vgae_params import GmmVgaeParams as GmmVgaeParams
 from ._align import Aligned as Aligned
 from ._align import align as align
 from ._choose_genes import choose_genes as choose_genes
+from ._deconvolve import NbParams as NbParams
+from ._deconvolve import Proportions as Proportions
+from ._deconvolve import deconvolve as deconvolve
 from ._denoise import denoise as denoise
 from ._denoise_methods import FactorParams as FactorParams
 from ._denoise_methods import GmmVgaeMethodParams as GmmVgaeMethodParams
@@ -46,10 +49,13 @@ __all__ = [
     "HarmonyParams",
     "Integration",
     "MatchedParams",
+    "NbParams",
+    "Proportions",
     "SmoothGenesParams",
     "SmoothParams",
     "align",
     "choose_genes",
+    "deconvolve",
     "denoise",
     "domain_markers",
     "domains",

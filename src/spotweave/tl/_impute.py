@@ -4,26 +4,23 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
 from .. import _keys as keys
-from .._check import check_choice, check_range, fail
-from .._gene_names import GeneMatch, match_genes, wanted_genes
+from .._check import check_choice, check_range
+from .._gene_names import match_genes, wanted_genes
 from .._table import get_codes, get_coords, get_table
 from .._table import params as run_params
 from ..core.imputation.methods import METHODS
 from ..core.imputation.pair import make_pair, sample_cells, totals
-from ._denoise_input import check_room, read_counts
+from ._denoise_input import check_room
 from ._impute_fit import Place, learn
 from ._impute_output import fill, result, said
 from ._tissue import read_graph
+from ._two_tables import LEAST_SHARED, read_role, with_counts
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-LEAST_SHARED = 10
-"""Genes that target and reference must share."""
 
 
 def impute(
@@ -130,12 +127,12 @@ def impute(
     check_range(max_reference, "max_reference", low=2, integer=True)
     if interval is not None:
         check_range(interval, "interval", low=0.01, high=0.99)
-    X, Y = _read(adata, layer, "target"), _read(reference, reference_layer, "reference")
+    X, Y = read_role(adata, layer, "target"), read_role(reference, reference_layer, "reference")
     match = match_genes(
         adata.var, reference.var, least=LEAST_SHARED, target_totals=totals(X), reference_totals=totals(Y)
     )
     wanted = wanted_genes(adata.var, reference.var, genes, match, reference_totals=totals(Y))
-    match = _counted(match, totals(X), totals(Y), n_folds)
+    match = with_counts(match, totals(X), totals(Y), least=max(LEAST_SHARED, n_folds))
     check_room(adata.n_obs, len(wanted) * (3 if interval is not None else 1))
     xy, library = get_coords(adata, spatial_key), get_codes(adata, library_key)
     place = Place(xy, library, read_graph(adata, graph_key, xy, library))
@@ -159,22 +156,3 @@ def impute(
     )
     filled.var.index = reference.var_names[wanted].astype(str)
     return result(adata, found, filled, said(match, found) | {"params": used})
-
-
-def _read(adata: "AnnData", layer: str | None, role: str) -> sp.csr_matrix:
-    """Counts of one of the two tables; an error says which."""
-    try:
-        return read_counts(adata, layer, warn=role == "target")  # empty cells of a reference are left out
-    except ValueError as error:
-        raise type(error)(f"{role}: {error}") from None
-
-
-def _counted(match: GeneMatch, target: np.ndarray, reference: np.ndarray, n_folds: int) -> GeneMatch:
-    """Leave out shared genes without any count on either side: they say nothing."""
-    some = (target[match.target] > 0) & (reference[match.reference] > 0)
-    if some.sum() < max(LEAST_SHARED, n_folds):
-        raise fail(
-            f"at least {max(LEAST_SHARED, n_folds)} shared genes with counts in target and reference",
-            f"{some.sum()} of {len(some)}",
-        )
-    return match._replace(target=match.target[some], reference=match.reference[some], names=match.names[some])

@@ -44,8 +44,8 @@ def cell_profiles(
     .. math:: \sum_t s_{tg} \log \frac{s_{tg}}{\bar s_g}
 
     with shares s in groups and their mean. The counts of one cell are mostly zeros, which no mixture should have to
-    make up for: a profile is half the mean share over the 30 cells of most similar components (itself among them),
-    half the mean of its group.
+    make up for: a profile is half the mean share over the 30 cells of its group with the most similar components
+    (itself among them), half the mean of the group.
 
     Parameters
     ----------
@@ -66,10 +66,8 @@ def cell_profiles(
     means = (member @ shares).toarray() / np.maximum(sizes(member), 1)[:, None]
     genes = telling(means, n_genes)
     own = shares[:, genes]
-    Z = _scores(own, sizes(R))
-    near = nearest(Z, Z, POOLED).cells
-    pooled = sparse_rows(near, np.full(near.shape, 1 / near.shape[1]), len(group)) @ own
-    profiles = OWN * pooled.toarray() + (1 - OWN) * means[group][:, genes]
+    near = _alike(_scores(own, sizes(R)), group)
+    profiles = OWN * (near @ own).toarray() + (1 - OWN) * means[group][:, genes]
     return CellProfiles(genes, np.ascontiguousarray(profiles, np.float32), group, means[:, genes])
 
 
@@ -82,6 +80,17 @@ def telling(means: np.ndarray, most: int) -> np.ndarray:
         score = average
     seen = np.flatnonzero(average > 0)
     return np.sort(seen[np.argsort(-score[seen], kind="stable")[:most]])
+
+
+def _alike(Z: np.ndarray, group: np.ndarray) -> sp.csr_matrix:
+    """Weights ``[m, m]`` of the `POOLED` cells nearest to each in its group; rows sum to 1."""
+    order = np.argsort(group, kind="stable")
+    blocks = []
+    for cells in np.split(order, np.cumsum(np.bincount(group))[:-1]):
+        near = nearest(Z[cells], Z[cells], POOLED).cells
+        blocks.append(sparse_rows(near, np.full(near.shape, 1 / near.shape[1]), len(cells)))
+    back = np.argsort(order)
+    return sp.block_diag(blocks, format="csr")[back][:, back]
 
 
 def _scores(shares: sp.csr_matrix, size: np.ndarray) -> np.ndarray:

@@ -140,7 +140,7 @@ def map_proportions(
 def _check(X: sp.csr_matrix, R: sp.csr_matrix, group: np.ndarray | None) -> None:
     if X.shape[1] != R.shape[1] or min(X.shape) < 1 or R.shape[0] < 2:
         raise fail("X [n, g] and R [m, g] with two cells or more", f"shapes {X.shape} and {R.shape}")
-    if not (sizes(R) > 0).all() or not X.nnz:
+    if not (sizes(R) > 0).all() or not X.data.any():
         raise fail("counts in every cell of R and in some spots of X", "none", "Leave out cells without counts.")
     if group is not None and (len(group) != R.shape[0] or min(group) < 0 or not np.bincount(group).all()):
         raise fail(f"`group` of {R.shape[0]} numbers, 0 to t - 1, each of which occurs", f"{len(group)} others")

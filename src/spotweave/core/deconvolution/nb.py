@@ -1,0 +1,286 @@
+"""Negative binomial regression of spots on signatures of cell types."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from . import leftover, platform
+from .nonnegative import solve
+from .perturb import shares_sd
+from .platform import dense_rows
+from .reference import Reference, summarise
+from .signatures import informative, signatures
+from .smoothing import smoothed
+from .spot_model import SpotModel, means, quadratic, spot_model
+from .variation import within_types
+
+BLOCK_ENTRIES = 4_000_000
+"""Of dense matrices of a block of spots: counts, means, variances and their like, some 16 MB each."""
+LEARNING_SPOTS = 5_000
+"""That what all spots share is learned from."""
+LEAST_SPREAD = 1e-6
+STILL = 5e-3
+"""Share of a spot's counts: weights that move less have stopped."""
+
+
+@dataclass(frozen=True)
+class NbParams:
+    """Settings of ``method="nb"``."""
+
+    n_genes: int | None = 2_000
+    """Most informative genes to use; None: all."""
+    n_directions: int = 30
+    """Directions of variation within types that spots may differ in."""
+    background: bool = True
+    """A flat profile for diffuse counts that belong to no type."""
+    platform: bool = True
+    """A factor for each gene between the technologies."""
+    size_exponent: float = 0.5
+    """Counts of a type are divided by its mean depth in the reference to this power: 1 takes depth for a cell's amount
+    of RNA, 0 for an accident of the technology; nothing in the counts tells how much of it is either."""
+    n_rounds: int = 5
+    """Rounds of weights and of what all spots share."""
+    n_steps: int = 4
+    """Reweighted steps of a round."""
+    n_final: int = 12
+    """Reweighted steps of each spot in the end, at most."""
+    n_draws: int = 20
+    """Perturbed fits that standard deviations come from; 0 for none."""
+
+
+class Deconvolution(NamedTuple):
+    """Composition of spots, and what was learned on the way."""
+
+    weights: np.ndarray
+    """Counts of each type in each spot ``[n, t]``; a last column for the unknown where it was asked for."""
+    shares: np.ndarray
+    """Shares of cells, of the same columns; rows sum to 1."""
+    sd: np.ndarray | None
+    """Standard deviations of the shares."""
+    background: np.ndarray
+    """Share of diffuse counts in each spot ``[n]``."""
+    information: np.ndarray
+    """Mean information about shares of counts in a spot ``[t, t]``."""
+    log_platform: np.ndarray
+    """Log factor of each gene ``[g]``; 0 for those not used."""
+    platform_sd: float
+    """Standard deviation of these over genes."""
+    used: np.ndarray
+    """Genes that were used."""
+    converged: bool
+    """Whether the weights of at least 95 % of the spots had stopped moving, to half a percent of the spot's counts."""
+
+
+class _Shared(NamedTuple):
+    """What is learned from some spots and used in all."""
+
+    model: SpotModel
+    n_types: int
+    log_platform: np.ndarray
+    platform_sd: float
+
+
+def nb(
+    X: sp.csr_matrix,
+    R: sp.csr_matrix,
+    labels: np.ndarray,
+    n_types: int,
+    *,
+    graph: sp.csr_matrix | None = None,
+    smoothness: float = 0.0,
+    unknown: bool = False,
+    params: NbParams | None = None,
+    rng: np.random.Generator,
+) -> Deconvolution:
+    r"""Find how many counts of each spot come from each type.
+
+    .. math:: x_{ig} \sim NB(\mu_{ig}, \phi_g), \quad
+       \mu_{ig} = \delta_g \Big( \sum_t w_{it} s_{tg} + w_{ib} / G + w_{iu} u_g \Big)
+
+    with signatures s (`signatures`), factors of the platform :math:`\delta` (`platform`), diffuse background, an
+    optional profile u that the reference lacks (`leftover`), and variation within types (`spot_model.quadratic`). All
+    weights are at least 0: that is what makes them sparse. They maximise the quasi-likelihood by reweighted least
+    squares, spot by spot; what spots share is learned from up to 5,000 of them, in turn with their weights.
+
+    Parameters
+    ----------
+    X
+        Counts of spots ``[n, g]``.
+    R
+        Counts of reference cells ``[m, g]``, the same genes.
+    labels
+        Type of each cell ``[m]``, 0 to `n_types` - 1; each occurs.
+    n_types
+        Number of types t.
+    graph
+        Neighbouring spots ``[n, n]``, for `smoothness`.
+    smoothness
+        How much neighbours count beside a spot's own counts; 0: not at all.
+    unknown
+        Learn a profile for what the reference lacks.
+    params
+        Settings; the defaults when None.
+    rng
+        Chooses spots and cells to learn from, and perturbs.
+
+    Returns
+    -------
+    Weights, shares and what was learned.
+    """
+    params = params or NbParams()
+    reference, n = summarise(R, labels, n_types), X.shape[0]
+    S = signatures(reference)
+    size = np.asarray(X.sum(axis=1), np.float64).ravel()
+    most = params.n_genes or X.shape[1]
+    used = informative(S, reference.dispersion, float(np.median(size[size > 0])), most)
+    X, R, S = X[:, used].tocsr(), R[:, used], S[:, used]
+    reference = reference._replace(dispersion=reference.dispersion[used])
+    size = np.asarray(X.sum(axis=1), np.float64).ravel()
+    shared = _learn(X, size, S, reference, within_types(R, labels, S, reference, params.n_directions, rng),
+                    unknown=unknown, params=params, rng=rng)  # fmt: skip
+    cells = _cell_size(reference.size, params.size_exponent, unknown=unknown)
+    W, sd, H, steady = _fit_all(X, size, shared, cells, graph, smoothness, params, rng)
+    own = _own(shared.n_types, W.shape[1], background=params.background)
+    weights = W[:, own]
+    log_platform = np.zeros(len(reference.counts[0]))
+    log_platform[used] = shared.log_platform
+    total = np.maximum(W.sum(axis=1), 1e-12)
+    background = W[:, n_types] / total if params.background else np.zeros(n)
+    return Deconvolution(
+        weights, to_shares(weights / cells), sd, background, H[np.ix_(own, own)][:n_types, :n_types],
+        log_platform, shared.platform_sd, used, steady,
+    )  # fmt: skip
+
+
+def to_shares(A: np.ndarray) -> np.ndarray:
+    """Divide rows by their sums; a row of zeros gets the mean of the others."""
+    total = A.sum(axis=1, keepdims=True)
+    shares = np.divide(A, total, out=np.zeros_like(A), where=total > 0)
+    empty = total[:, 0] <= 0
+    if empty.any():
+        shares[empty] = shares[~empty].mean(axis=0) if not empty.all() else 1 / A.shape[1]
+    return shares
+
+
+def _cell_size(size: np.ndarray, exponent: float, *, unknown: bool) -> np.ndarray:
+    """Amount that a cell of each type counts for; the unknown is as the mean type."""
+    cells = np.maximum(size, 1e-12) ** exponent
+    cells /= np.exp(np.log(cells).mean())
+    return np.append(cells, 1.0) if unknown else cells
+
+
+def _own(n_types: int, k: int, *, background: bool) -> np.ndarray:
+    """Columns of the weights that are types, or the unknown; background lies between."""
+    return np.delete(np.arange(k), n_types) if background else np.arange(k)
+
+
+def _blocks(n: int, g: int) -> Iterator[slice]:
+    step = max(BLOCK_ENTRIES // g, 16)
+    return (slice(start, min(start + step, n)) for start in range(0, n, step))
+
+
+def _learn(
+    X: sp.csr_matrix,
+    size: np.ndarray,
+    S: np.ndarray,
+    reference: Reference,
+    V: np.ndarray,
+    *,
+    unknown: bool,
+    params: NbParams,
+    rng: np.random.Generator,
+) -> _Shared:
+    """Learn platform factors, spread along directions and the unknown profile, in turn with the weights of some spots."""
+    n, g = X.shape
+    rows = np.flatnonzero(size > 0)
+    if len(rows) > LEARNING_SPOTS:
+        rows = np.sort(rng.choice(rows, LEARNING_SPOTS, replace=False))
+    X, size, n_types = X[rows], size[rows], len(S)
+    if params.background:
+        S = np.vstack([S, np.full(g, 1 / g)])
+    W = np.tile(size[:, None] / len(S), (1, len(S)))
+    log_factor, sd, spread, U = np.zeros(g), 0.0, np.ones(len(V)), None
+    for last in [False] * (params.n_rounds - 1) + [True]:
+        profiles = S * np.exp(log_factor)
+        if U is not None:
+            profiles = np.vstack([profiles, U])
+        model = spot_model(profiles, reference.dispersion, V, spread)
+        W, spread, sums = _round(model, X, size, W, params.n_steps)
+        if last:
+            break
+        if unknown:
+            U, W = _unknown(U, model, X, size, W, rng)
+        if params.platform:
+            log_factor, sd = platform.update(log_factor, sums)
+    return _Shared(spot_model(profiles, reference.dispersion, V, spread), n_types, log_factor, sd)
+
+
+def _round(
+    model: SpotModel, X: sp.csr_matrix, size: np.ndarray, W: np.ndarray, n_steps: int
+) -> tuple[np.ndarray, np.ndarray, platform.GeneSums]:
+    """Reweighted steps of all spots, the spread along directions and sums by gene after them."""
+    W, along, sums = W.copy(), np.zeros(len(model.V)), platform.GeneSums(X.shape[1])
+    for rows in _blocks(*X.shape):
+        x = dense_rows(X, rows)
+        for _ in range(n_steps):
+            at = quadratic(model, x, W[rows], size[rows])
+            W[rows] = solve(at.H, at.b, W[rows])
+        along += at.along * len(x)
+        sums.add(model, x, W[rows], size[rows])
+    return W, np.maximum(along / len(W), LEAST_SPREAD), sums
+
+
+def _unknown(
+    U: np.ndarray | None, model: SpotModel, X: sp.csr_matrix, size: np.ndarray, W: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Start the unknown profile, or make a step; weights get a column when it starts."""
+    x = dense_rows(X, slice(None))
+    mu = means(model, W, size)
+    if U is None:
+        return leftover.first_guess(x, mu, model.dispersion, rng), np.hstack([W, 0.05 * size[:, None]])
+    for _ in range(4):
+        model.S[-1] = U
+        U = leftover.update(U, x, means(model, W, size), model.dispersion, W[:, -1])
+    return U, W
+
+
+def _fit_all(
+    X: sp.csr_matrix,
+    size: np.ndarray,
+    shared: _Shared,
+    cells: np.ndarray,
+    graph: sp.csr_matrix | None,
+    smoothness: float,
+    params: NbParams,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, bool]:
+    """Weights of all spots, standard deviations, mean information, and whether the weights stood still."""
+    model, n, k = shared.model, X.shape[0], len(shared.model.S)
+    own = _own(shared.n_types, k, background=params.background)
+    smooth = smoothness > 0 and graph is not None
+    W, steady = np.empty((n, k)), []
+    H = np.empty((n, k, k), np.float32) if smooth else None
+    B = np.empty((n, k), np.float32)
+    sd = np.empty((n, len(own)), np.float32) if params.n_draws else None
+    total, draws = np.zeros((k, k)), rng.spawn(len(list(_blocks(*X.shape))))
+    for rows, child in zip(_blocks(*X.shape), draws, strict=True):
+        x, w = dense_rows(X, rows), np.tile(size[rows, None] / k, (1, k))
+        for _ in range(params.n_final):
+            at = quadratic(model, x, w, size[rows])
+            before, w = w, solve(at.H, at.b, w)
+            still = np.abs(w - before).max(axis=1) <= STILL * np.maximum(size[rows], 1.0)
+            if still.all():
+                break
+        W[rows] = w
+        steady.append(still.mean())
+        total += (at.H * size[rows, None, None] ** 2).sum(axis=0)
+        if sd is not None:
+            sd[rows] = shares_sd(at.H, at.b, w, own, cells, params.n_draws, child)
+        if H is not None:
+            H[rows], B[rows] = at.H, at.b
+    if H is not None and graph is not None:
+        W = smoothed(H, B, W, size, graph, smoothness)
+    return W, sd, total / n, bool(np.mean(steady) >= 0.95)

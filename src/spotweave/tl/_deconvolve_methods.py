@@ -1,0 +1,57 @@
+"""The methods of `deconvolve`, on arrays: counts of spots and of labelled cells in, shares of types out."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..core.deconvolution import rivals
+from ..core.deconvolution.confusion import Confusion, confusion
+from ..core.deconvolution.mapping import map_proportions
+from ..core.deconvolution.nb import nb, to_shares
+
+
+class Found(NamedTuple):
+    """What every method gives."""
+
+    shares: np.ndarray
+    """``[n, t]``, or ``[n, t + 1]`` with the unknown last; rows sum to 1."""
+    sd: np.ndarray | None = None
+    """Standard deviations of the shares."""
+    confusion: Confusion | None = None
+    """How well types are told apart."""
+    report: Mapping[str, Any] = {}
+    """More for ``uns``."""
+
+
+Method = Callable[..., Found]
+"""``(X, R, labels, n_types, *, graph, smoothness, unknown, params, rng)``."""
+
+
+def _nb(X: sp.csr_matrix, R: sp.csr_matrix, labels: np.ndarray, n_types: int, **options: Any) -> Found:
+    fit = nb(X, R, labels, n_types, **options)
+    report = {
+        "n_used": len(fit.used),
+        "platform_sd": fit.platform_sd,
+        "background": float(fit.background.mean()),
+        "converged": fit.converged,
+    }
+    return Found(fit.shares, fit.sd, confusion(fit.information), report)
+
+
+def _mapping(
+    X: sp.csr_matrix, R: sp.csr_matrix, labels: np.ndarray, n_types: int, *, rng: np.random.Generator, **_: Any
+) -> Found:
+    return Found(map_proportions(X, R, labels, n_types, rng=rng))
+
+
+def _poisson(X: sp.csr_matrix, R: sp.csr_matrix, labels: np.ndarray, n_types: int, **_: Any) -> Found:
+    return Found(to_shares(rivals.poisson(X, R, labels, n_types)))
+
+
+def _nnls(X: sp.csr_matrix, R: sp.csr_matrix, labels: np.ndarray, n_types: int, **_: Any) -> Found:
+    return Found(to_shares(rivals.nnls(X, R, labels, n_types)))
+
+
+METHODS: dict[str, Method] = {"nb": _nb, "mapping": _mapping, "poisson": _poisson, "nnls": _nnls}
