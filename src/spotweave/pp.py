@@ -11,8 +11,8 @@ from . import _keys as keys
 from ._check import check_range, fail, listing
 from ._gene_images import GeneImages, gene_images
 from ._table import get_counts, get_table, load, params, row_chunks, write
-from .core.expression import Chunks, Components, principal_components
-from .core.gene_moments import GeneMoments, batch_moments, gene_moments, overdispersion
+from .core.expression import Components, principal_components
+from .core.gene_moments import Chunks, GeneMoments, batch_moments, gene_moments, overdispersion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

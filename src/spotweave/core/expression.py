@@ -9,8 +9,7 @@ from scipy.sparse.linalg import eigsh
 from threadpoolctl import threadpool_limits
 
 from .._check import fail
-from .gene_moments import Chunks as Chunks
-from .gene_moments import as_csr
+from .gene_moments import Chunks, as_csr
 from .splitting import thin
 
 

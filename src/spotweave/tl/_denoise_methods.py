@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from ..core.expression import Chunks, principal_components, project
-from ..core.gene_moments import gene_moments, overdispersion
+from ..core.expression import principal_components, project
+from ..core.gene_moments import Chunks, gene_moments, overdispersion
 from ..core.loglinear import poisson_regressions
 from ..core.poisson_factors import PoissonFactors, choose_rank, poisson_factors
 from ..core.propagate import row_normalise
