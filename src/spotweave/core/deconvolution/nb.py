@@ -1,54 +1,23 @@
 """Negative binomial regression of spots on signatures of cell types."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
-from . import leftover, platform
+from .nb_params import NbParams
 from .nonnegative import solve
 from .perturb import shares_sd
 from .platform import dense_rows
-from .reference import Reference, summarise
+from .reference import summarise
+from .shared import Shared, blocks, learn
 from .signatures import informative, signatures
 from .smoothing import smoothed
-from .spot_model import SpotModel, means, quadratic, spot_model
+from .spot_model import quadratic
 from .variation import within_types
 
-BLOCK_ENTRIES = 4_000_000
-"""Of dense matrices of a block of spots: counts, means, variances and their like, some 16 MB each."""
-LEARNING_SPOTS = 5_000
-"""That what all spots share is learned from."""
-LEAST_SPREAD = 1e-6
 STILL = 5e-3
 """Share of a spot's counts: weights that move less have stopped."""
-
-
-@dataclass(frozen=True)
-class NbParams:
-    """Settings of ``method="nb"``."""
-
-    n_genes: int | None = 2_000
-    """Most informative genes to use; None: all."""
-    n_directions: int = 30
-    """Directions of variation within types that spots may differ in."""
-    background: bool = True
-    """A flat profile for diffuse counts that belong to no type."""
-    platform: bool = True
-    """A factor for each gene between the technologies."""
-    size_exponent: float = 0.5
-    """Counts of a type are divided by its mean depth in the reference to this power: 1 takes depth for a cell's amount
-    of RNA, 0 for an accident of the technology; nothing in the counts tells how much of it is either."""
-    n_rounds: int = 5
-    """Rounds of weights and of what all spots share."""
-    n_steps: int = 4
-    """Reweighted steps of a round."""
-    n_final: int = 12
-    """Reweighted steps of each spot in the end, at most."""
-    n_draws: int = 20
-    """Perturbed fits that standard deviations come from; 0 for none."""
 
 
 class Deconvolution(NamedTuple):
@@ -72,15 +41,6 @@ class Deconvolution(NamedTuple):
     """Genes that were used."""
     converged: bool
     """Whether the weights of at least 95 % of the spots had stopped moving, to half a percent of the spot's counts."""
-
-
-class _Shared(NamedTuple):
-    """What is learned from some spots and used in all."""
-
-    model: SpotModel
-    n_types: int
-    log_platform: np.ndarray
-    platform_sd: float
 
 
 def nb(
@@ -139,10 +99,12 @@ def nb(
     X, R, S = X[:, used].tocsr(), R[:, used], S[:, used]
     reference = reference._replace(dispersion=reference.dispersion[used])
     size = np.asarray(X.sum(axis=1), np.float64).ravel()
-    shared = _learn(X, size, S, reference, within_types(R, labels, S, reference, params.n_directions, rng),
+    shared = learn(X, size, S, reference, within_types(R, labels, S, reference, params.n_directions, rng),
                     unknown=unknown, params=params, rng=rng)  # fmt: skip
     cells = _cell_size(reference.size, params.size_exponent, unknown=unknown)
-    W, sd, H, steady = _fit_all(X, size, shared, cells, graph, smoothness, params, rng)
+    W, sd, H, steady = _fit_all(
+        X, size, shared, cells=cells, graph=graph, smoothness=smoothness, params=params, rng=rng
+    )
     own = _own(shared.n_types, W.shape[1], background=params.background)
     weights = W[:, own]
     log_platform = np.zeros(len(reference.counts[0]))
@@ -177,80 +139,11 @@ def _own(n_types: int, k: int, *, background: bool) -> np.ndarray:
     return np.delete(np.arange(k), n_types) if background else np.arange(k)
 
 
-def _blocks(n: int, g: int) -> Iterator[slice]:
-    step = max(BLOCK_ENTRIES // g, 16)
-    return (slice(start, min(start + step, n)) for start in range(0, n, step))
-
-
-def _learn(
-    X: sp.csr_matrix,
-    size: np.ndarray,
-    S: np.ndarray,
-    reference: Reference,
-    V: np.ndarray,
-    *,
-    unknown: bool,
-    params: NbParams,
-    rng: np.random.Generator,
-) -> _Shared:
-    """Learn platform factors, spread along directions and the unknown profile, in turn with the weights of some spots."""
-    n, g = X.shape
-    rows = np.flatnonzero(size > 0)
-    if len(rows) > LEARNING_SPOTS:
-        rows = np.sort(rng.choice(rows, LEARNING_SPOTS, replace=False))
-    X, size, n_types = X[rows], size[rows], len(S)
-    if params.background:
-        S = np.vstack([S, np.full(g, 1 / g)])
-    W = np.tile(size[:, None] / len(S), (1, len(S)))
-    log_factor, sd, spread, U = np.zeros(g), 0.0, np.ones(len(V)), None
-    for last in [False] * (params.n_rounds - 1) + [True]:
-        profiles = S * np.exp(log_factor)
-        if U is not None:
-            profiles = np.vstack([profiles, U])
-        model = spot_model(profiles, reference.dispersion, V, spread)
-        W, spread, sums = _round(model, X, size, W, params.n_steps)
-        if last:
-            break
-        if unknown:
-            U, W = _unknown(U, model, X, size, W, rng)
-        if params.platform:
-            log_factor, sd = platform.update(log_factor, sums)
-    return _Shared(spot_model(profiles, reference.dispersion, V, spread), n_types, log_factor, sd)
-
-
-def _round(
-    model: SpotModel, X: sp.csr_matrix, size: np.ndarray, W: np.ndarray, n_steps: int
-) -> tuple[np.ndarray, np.ndarray, platform.GeneSums]:
-    """Reweighted steps of all spots, the spread along directions and sums by gene after them."""
-    W, along, sums = W.copy(), np.zeros(len(model.V)), platform.GeneSums(X.shape[1])
-    for rows in _blocks(*X.shape):
-        x = dense_rows(X, rows)
-        for _ in range(n_steps):
-            at = quadratic(model, x, W[rows], size[rows])
-            W[rows] = solve(at.H, at.b, W[rows])
-        along += at.along * len(x)
-        sums.add(model, x, W[rows], size[rows])
-    return W, np.maximum(along / len(W), LEAST_SPREAD), sums
-
-
-def _unknown(
-    U: np.ndarray | None, model: SpotModel, X: sp.csr_matrix, size: np.ndarray, W: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Start the unknown profile, or make a step; weights get a column when it starts."""
-    x = dense_rows(X, slice(None))
-    mu = means(model, W, size)
-    if U is None:
-        return leftover.first_guess(x, mu, model.dispersion, rng), np.hstack([W, 0.05 * size[:, None]])
-    for _ in range(4):
-        model.S[-1] = U
-        U = leftover.update(U, x, means(model, W, size), model.dispersion, W[:, -1])
-    return U, W
-
-
 def _fit_all(
     X: sp.csr_matrix,
     size: np.ndarray,
-    shared: _Shared,
+    shared: Shared,
+    *,
     cells: np.ndarray,
     graph: sp.csr_matrix | None,
     smoothness: float,
@@ -265,8 +158,8 @@ def _fit_all(
     H = np.empty((n, k, k), np.float32) if smooth else None
     B = np.empty((n, k), np.float32)
     sd = np.empty((n, len(own)), np.float32) if params.n_draws else None
-    total, draws = np.zeros((k, k)), rng.spawn(len(list(_blocks(*X.shape))))
-    for rows, child in zip(_blocks(*X.shape), draws, strict=True):
+    total, draws = np.zeros((k, k)), rng.spawn(len(list(blocks(*X.shape))))
+    for rows, child in zip(blocks(*X.shape), draws, strict=True):
         x, w = dense_rows(X, rows), np.tile(size[rows, None] / k, (1, k))
         for _ in range(params.n_final):
             at = quadratic(model, x, w, size[rows])
@@ -278,7 +171,7 @@ def _fit_all(
         steady.append(still.mean())
         total += (at.H * size[rows, None, None] ** 2).sum(axis=0)
         if sd is not None:
-            sd[rows] = shares_sd(at.H, at.b, w, own, cells, params.n_draws, child)
+            sd[rows] = shares_sd(at.H, at.b, w, own=own, cells=cells, n_draws=params.n_draws, rng=child)
         if H is not None:
             H[rows], B[rows] = at.H, at.b
     if H is not None and graph is not None:

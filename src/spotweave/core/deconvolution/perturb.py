@@ -11,6 +11,7 @@ def shares_sd(
     H: np.ndarray,
     b: np.ndarray,
     W: np.ndarray,
+    *,
     own: np.ndarray,
     cells: np.ndarray,
     n_draws: int,
