@@ -8,15 +8,16 @@ import scipy.sparse as sp
 from ..imputation.features import features
 from ..imputation.linear import components
 from ..imputation.neighbors import nearest, sparse_rows
-from ..imputation.pair import sizes
+from ..imputation.pair import sizes, totals
+from .reference import summarise
+from .signatures import signatures
 
 RANK = 20
 """Principal components by which cells are alike."""
 POOLED = 30
-"""Cells whose counts make one profile, the cell itself among them."""
+"""Cells whose counts are pooled to one profile, the cell itself among them; at most a third of its group."""
 OWN = 0.5
-"""Part of a profile that is the pooled cells'; the rest is the group's: on seqFISH+ the Jensen-Shannon divergence of
-proportions is .24 with it, .26 without."""
+"""How much of what sets the pooled cells apart from their group a profile keeps."""
 MOST_GROUPS = 20
 CLUSTERED_GENES = 2_000
 
@@ -31,7 +32,7 @@ class CellProfiles(NamedTuple):
     group: np.ndarray
     """Group of each cell ``[m]``, 0 to t - 1; each occurs."""
     means: np.ndarray
-    """Mean shares of each group ``[t, p]``, every cell counting alike."""
+    """Shares of the genes in each group's counts ``[t, p]``."""
 
 
 def cell_profiles(
@@ -43,9 +44,11 @@ def cell_profiles(
 
     .. math:: \sum_t s_{tg} \log \frac{s_{tg}}{\bar s_g}
 
-    with shares s in groups and their mean. The counts of one cell are mostly zeros, which no mixture should have to
-    make up for: a profile is half the mean share over the 30 cells of its group with the most similar components
-    (itself among them), half the mean of the group.
+    with mean shares s of cells in groups, and their mean. The counts of one cell are mostly zeros, which no mixture
+    should have to make up for: a profile is the signature of the group (`signatures`, drawn towards similar groups
+    where cells are few), plus half of what the mean share over the 30 cells of the group with the most similar
+    components (a third of them in a smaller group) has beyond the group's, not below 0. On spots of seqFISH+ with
+    known cells, the error of proportions is .085 with it; .091 with means of groups for signatures.
 
     Parameters
     ----------
@@ -67,8 +70,10 @@ def cell_profiles(
     genes = telling(means, n_genes)
     own = shares[:, genes]
     near = _alike(_scores(own, sizes(R)), group)
-    profiles = OWN * (near @ own).toarray() + (1 - OWN) * means[group][:, genes]
-    return CellProfiles(genes, np.ascontiguousarray(profiles, np.float32), group, means[:, genes])
+    drawn = _signatures(R, group, n_groups)[:, genes]
+    profiles = np.maximum(drawn[group] + OWN * ((near @ own).toarray() - means[group][:, genes]), 0)
+    means = drawn
+    return CellProfiles(genes, np.ascontiguousarray(profiles, np.float32), group, means)
 
 
 def telling(means: np.ndarray, most: int) -> np.ndarray:
@@ -82,12 +87,20 @@ def telling(means: np.ndarray, most: int) -> np.ndarray:
     return np.sort(seen[np.argsort(-score[seen], kind="stable")[:most]])
 
 
+def _signatures(R: sp.csr_matrix, group: np.ndarray, n_groups: int) -> np.ndarray:
+    """Shares of genes in groups ``[t, g]``, see `signatures`; 0 for a gene without counts."""
+    seen = np.flatnonzero(totals(R))
+    found = np.zeros((n_groups, R.shape[1]))
+    found[:, seen] = signatures(summarise(R[:, seen], group, n_groups))
+    return found
+
+
 def _alike(Z: np.ndarray, group: np.ndarray) -> sp.csr_matrix:
     """Weights ``[m, m]`` of the `POOLED` cells nearest to each in its group; rows sum to 1."""
     order = np.argsort(group, kind="stable")
     blocks = []
     for cells in np.split(order, np.cumsum(np.bincount(group))[:-1]):
-        near = nearest(Z[cells], Z[cells], POOLED).cells
+        near = nearest(Z[cells], Z[cells], min(POOLED, -(-len(cells) // 3))).cells
         blocks.append(sparse_rows(near, np.full(near.shape, 1 / near.shape[1]), len(cells)))
     back = np.argsort(order)
     return sp.block_diag(blocks, format="csr")[back][:, back]
