@@ -129,14 +129,14 @@ def _values(
         return look_up(
             adata, color, layer=layer, cmap=cmap, palette=palette, spatial_key=spatial_key, library_key=library_key
         )
-    colors = None if palette is not None else _slice_colors(adata, library_key)
+    colors = None if palette is not None else slice_colors(adata, library_key)
     found = categories(adata, library_key, palette=palette, colors=colors, spatial_key=spatial_key)
     reference = adata.uns.get(keys.align(spatial_key), {}).get("reference")
     names = [f"{name} (reference)" if name == reference else name for name in found.categories]
     return Categories(found.name, found.codes, names, found.colors)
 
 
-def _slice_colors(adata: "AnnData", library_key: str) -> list[str] | None:
+def slice_colors(adata: "AnnData", library_key: str) -> list[str] | None:
     """Stored colours, else colours that mix well; None for more slices than these."""
     if keys.colors(library_key) in adata.uns:
         return None

@@ -11,10 +11,9 @@ from .. import _keys as keys
 from .._check import check_choice, fail, listing
 from .._table import get_coords, get_obs, get_table, logger, write
 from .._table import params as run_params
-from ..core.alignment.fit import Alignment, Fit
 from ..core.alignment.fit import align as align_arrays
 from ..core.alignment.params import AlignParams
-from ..core.alignment.rigid import angle_of, is_mirrored, scale_of
+from ._align_table import fit_table
 from ._domain_methods import configured
 from ._tissue import Where, read_tissue
 
@@ -213,39 +212,6 @@ def align(  # noqa: PLR0913  (keyword-only options of one verb)
     }
     write(adata, {("obsm", key_added): result.xy, ("uns", keys.align(key_added)): report})
     return None
-
-
-def fit_table(found: Alignment, names: list[str]) -> pd.DataFrame:
-    """Tell in a table how each slice lies."""
-    rows = [_row(T, fit, names) for T, fit in zip(found.transforms, found.fits, strict=True)]
-    return pd.DataFrame(rows, index=pd.Index(names, name="slice"))
-
-
-def _row(T: np.ndarray, fit: Fit | None, names: list[str]) -> dict[str, Any]:
-    shape = {"rotation": np.degrees(angle_of(T)), "scale": scale_of(T), "mirrored": is_mirrored(T)}
-    if fit is None:
-        numbers = dict.fromkeys(
-            ("agreement_before", "agreement", "overlap", "residual", "contrast", "outline", "rival", "rival_mirrored"),
-            np.nan,
-        )
-        return {"via": "", **shape, **numbers, "warp": 0.0, "warp_gain": 0.0, "converged": True, "warning": ""}
-    pair, placed = fit.pair, fit.pair.placed
-    return {
-        "via": names[fit.via],
-        **shape,
-        "agreement_before": fit.agreement_before,
-        "agreement": fit.agreement,
-        "overlap": placed.share,
-        "residual": fit.residual,
-        "contrast": pair.contrast,
-        "outline": pair.outline,
-        "rival": pair.rival,
-        "rival_mirrored": pair.mirrored,
-        "warp": fit.warp_size,
-        "warp_gain": fit.warp.gain if fit.warp is not None else 0.0,
-        "converged": placed.converged,
-        "warning": "; ".join(fit.warnings),
-    }
 
 
 def _slices(adata: "AnnData", library_key: str) -> list[str]:

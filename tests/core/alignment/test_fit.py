@@ -82,7 +82,7 @@ def test_symmetric_and_flat_tissue_is_ambiguous(rng):
 
 def test_same_seed_same_places_and_a_warp_is_written(rng):
     H, xy, library, true = slices(rng, similarity(0.3, np.zeros(2)), n=500)
-    bent = np.where((library == 1)[:, None], xy + 0.8 * np.sin(xy[:, ::-1] / 2.5), xy)
+    bent = np.where((library == 1)[:, None], xy + 1.2 * np.sin(xy[:, ::-1] / 3), xy)
     first, again = (align(H, bent, library, warp=True, rng=np.random.default_rng(3), params=QUICK) for _ in range(2))
     np.testing.assert_array_equal(first.xy, again.xy)
     fit = first.fits[1]
@@ -91,7 +91,7 @@ def test_same_seed_same_places_and_a_warp_is_written(rng):
     assert fit.warp_size > 0.1
     rigid = transform(first.transforms[1], bent[library == 1])
     errors = [np.linalg.norm(p - true[library == 1], axis=1).mean() for p in (rigid, first.xy[library == 1])]
-    assert errors[1] < 0.8 * errors[0]
+    assert errors[1] < 0.85 * errors[0]
 
 
 def test_many_points_are_averaged_over_squares(rng):

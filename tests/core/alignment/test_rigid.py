@@ -24,9 +24,10 @@ def test_procrustes_recovers_a_known_similarity(rng, angle, mirrored):
     assert (scale_of(T), is_mirrored(T)) == (pytest.approx(2.5), mirrored)
 
 
-def test_procrustes_is_the_best_of_all_rotations_of_noisy_points(rng):
-    A, w = rng.normal(size=(23, 2)), rng.random(23)
-    B = transform(similarity(0.7, np.array([1.0, 2.0])), A) + 0.5 * rng.normal(size=(23, 2))
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_procrustes_is_the_best_of_all_rotations_of_noisy_points(rng, mirrored):
+    A, w = rng.normal(size=(23, 2)) * [3, 1], rng.random(23)
+    B = transform(similarity(0.7, np.array([1.0, 2.0]), mirrored=mirrored), A) + 0.5 * rng.normal(size=(23, 2))
 
     def loss(T):
         return (w * ((transform(T, A) - B) ** 2).sum(axis=1)).sum()

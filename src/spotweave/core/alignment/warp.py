@@ -16,7 +16,7 @@ N_FOLDS = 3
 N_STEPS = 6
 SURE = 2.0
 """Standard errors by which held-out tissue has to fit better than without a bend."""
-LEAST = 0.05
+LEAST = 0.1
 """Share of the held-out difference that a bend has to remove: neighbouring squares share their averages."""
 FOLDED = 0.1
 """No piece of tissue shrinks to less than this share of its area."""
