@@ -3,6 +3,8 @@
 Labels may be of any type (strings, numbers, categoricals). Rows whose truth is missing (NaN, None, NA) are dropped.
 """
 
+from ..core.colocation import Colocation as Colocation
+from ..core.colocation import colocation as colocation
 from ._agreement import ami as ami
 from ._agreement import ari as ari
 from ._agreement import completeness as completeness
@@ -26,6 +28,7 @@ from ._mixing import neighbors_kept as neighbors_kept
 from ._names import align_labels as align_labels
 
 __all__ = [
+    "Colocation",
     "ImputationScores",
     "align_labels",
     "ami",
@@ -33,6 +36,7 @@ __all__ = [
     "asw",
     "batch_asw",
     "chaos",
+    "colocation",
     "completeness",
     "deconvolution_scores",
     "homogeneity",
