@@ -23,8 +23,8 @@ def solve(H: np.ndarray, b: np.ndarray, W: np.ndarray, *, n_sweeps: int = 15, to
     -------
     Weights ``[n, t]``.
     """
-    W = np.ascontiguousarray(W.T)  # [t, n]: coordinates are updated one after the other, problems together
-    columns = np.ascontiguousarray(np.moveaxis(np.atleast_3d(H) if H.ndim == 3 else H[None], 0, -1))  # [t, t, n or 1]
+    W = np.array(W.T, order="C")  # [t, n], a copy: coordinates are updated one after the other, problems together
+    columns = np.ascontiguousarray(np.moveaxis(H if H.ndim == 3 else H[None], 0, -1))  # [t, t, n or 1]
     diagonal = np.maximum(np.einsum("jjn->jn", columns), 1e-30)
     for _ in range(n_sweeps):
         moved = 0.0
