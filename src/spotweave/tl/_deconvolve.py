@@ -146,7 +146,7 @@ def deconvolve(  # noqa: PLR0913 (keyword-only options of one verb)
     adata, reference = get_table(adata, table_key), get_table(reference, table_key)
     generator = np.random.default_rng(rng)
     check_choice(method, list(METHODS), "method")
-    check_range(smoothness, "smoothness", low=0)
+    check_range(smoothness, "smoothness", low=0, high=1e6)
     check_range(min_cells, "min_cells", low=1, integer=True)
     check_range(max_cells, "max_cells", low=2, integer=True)
     if method != "nb" and (unknown or smoothness or params is not None or options):
@@ -155,7 +155,7 @@ def deconvolve(  # noqa: PLR0913 (keyword-only options of one verb)
     codes, types = read_labels(reference, labels_key, min_cells)
     if unknown and UNKNOWN in types:
         raise fail(f"no type called {UNKNOWN!r} beside unknown=True", f"types {listing(types)}", "Rename it.")
-    X, R = read_role(adata, layer, "target"), read_role(reference, reference_layer, "reference")
+    X, R = read_role(adata, layer, "target", warn=False), read_role(reference, reference_layer, "reference")
     match = match_genes(adata.var, reference.var, target_totals=totals(X), reference_totals=totals(R))
     match = with_counts(match, totals(X), totals(R))
     graph = None

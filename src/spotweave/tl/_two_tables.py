@@ -16,10 +16,10 @@ LEAST_SHARED = 10
 """Genes that target and reference must share."""
 
 
-def read_role(adata: "AnnData", layer: str | None, role: str) -> sp.csr_matrix:
-    """Counts of one of the two tables, ``"target"`` or ``"reference"``; an error says which."""
+def read_role(adata: "AnnData", layer: str | None, role: str, *, warn: bool = True) -> sp.csr_matrix:
+    """Counts of one of the two tables, ``"target"`` or ``"reference"``; an error says which; `warn` of empty rows."""
     try:
-        return read_counts(adata, layer, warn=role == "target")  # empty cells of a reference are left out
+        return read_counts(adata, layer, warn=warn and role == "target")  # empty cells of a reference are left out
     except ValueError as error:
         raise type(error)(f"{role}: {error}") from None
 

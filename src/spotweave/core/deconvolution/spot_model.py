@@ -80,6 +80,7 @@ def quadratic(model: SpotModel, X: np.ndarray, W: np.ndarray, size: np.ndarray) 
     n, k, q = len(X), len(model.S), len(model.V)
     mu = means(model, W, size)
     v = mu * (1 + model.dispersion * mu)
+    v[size <= 0] = np.inf  # a spot without counts says nothing
     i, j = np.triu_indices(k)
     H = np.empty((n, k, k))
     H[:, i, j] = H[:, j, i] = (1 / v) @ model.pairs
