@@ -158,8 +158,8 @@ def _fit_all(
     H = np.empty((n, k, k), np.float32) if smooth else None
     B = np.empty((n, k), np.float32)
     sd = np.empty((n, len(own)), np.float32) if params.n_draws else None
-    total, draws = np.zeros((k, k)), rng.spawn(len(list(blocks(*X.shape))))
-    for rows, child in zip(blocks(*X.shape), draws, strict=True):
+    total = np.zeros((k, k))
+    for rows in blocks(*X.shape):
         x, w = dense_rows(X, rows), np.tile(size[rows, None] / k, (1, k))
         for _ in range(params.n_final):
             at = quadratic(model, x, w, size[rows])
@@ -171,7 +171,7 @@ def _fit_all(
         steady.append(still.mean())
         total += (at.H * size[rows, None, None] ** 2).sum(axis=0)
         if sd is not None:
-            sd[rows] = shares_sd(at.H, at.b, w, own=own, cells=cells, n_draws=params.n_draws, rng=child)
+            sd[rows] = shares_sd(at.H, at.b, w, own=own, cells=cells, n_draws=params.n_draws, rng=rng)
         if H is not None:
             H[rows], B[rows] = at.H, at.b
     if H is not None and graph is not None:

@@ -44,13 +44,22 @@ def shares_sd(
     """
     k = H.shape[1]
     ridge = (RIDGE * np.trace(H, axis1=1, axis2=2) / k + 1e-30)[:, None, None] * np.eye(k)
-    root = np.linalg.cholesky(H + ridge)
-    first, second = np.zeros((len(W), len(own))), np.zeros((len(W), len(own)))
-    for _ in range(n_draws):
-        noise = np.einsum("nij,nj->ni", root, rng.standard_normal(b.shape))
+    root, first, second = _root(H + ridge), np.zeros((len(W), len(own))), np.zeros((len(W), len(own)))
+    z = rng.standard_normal((len(W), n_draws, k), np.float32)  # spot by spot: the same in blocks of any size
+    for draw in range(n_draws):
+        noise = np.einsum("nij,nj->ni", root, z[:, draw])
         A = solve(H, b + noise, W, n_sweeps=25)[:, own] / cells
         shares = A / np.maximum(A.sum(axis=1, keepdims=True), 1e-12)
         first += shares
         second += shares**2
     variance = (second - first**2 / n_draws) / max(n_draws - 1, 1)
     return np.sqrt(np.maximum(variance, 0.0)).astype(np.float32)
+
+
+def _root(H: np.ndarray) -> np.ndarray:
+    """Matrices whose products with their transposes are `H`, even where types are alike and `H` is singular."""
+    try:
+        return np.linalg.cholesky(H)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(H)
+        return vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
