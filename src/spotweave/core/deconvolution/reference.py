@@ -38,7 +38,7 @@ def summarise(R: sp.csr_matrix, labels: np.ndarray, n_types: int) -> Reference:
 
     .. math:: \phi_g = \frac{\sum_i a_{t(i)} (x_{ig} - d_i s_{t(i)g})^2 - d_i s_{t(i)g}}{\sum_i (d_i s_{t(i)g})^2}
 
-    with :math:`a_t = n_t / (n_t - 1)`, drawn towards the ratio of the sums over genes.
+    with :math:`a_t = n_t / (n_t - 1)`, over types of two cells or more, drawn towards the ratio of the sums over genes.
 
     Parameters
     ----------
@@ -68,11 +68,12 @@ def summarise(R: sp.csr_matrix, labels: np.ndarray, n_types: int) -> Reference:
 def _dispersion(reference: Reference, squares: sp.sparray, by_depth: sp.sparray, square: np.ndarray) -> np.ndarray:
     """Moment estimate, gene by gene, drawn towards that of all genes together."""
     S, n = reference.shares, reference.n_cells
+    several = (n > 1).astype(float)[:, None]  # a lone cell is its own mean
     factor = (n / np.maximum(n - 1, 1))[:, None]
     mean_square = S**2 * square[:, None]  # [t, g], sum over cells of the squared mean
     around = np.asarray(squares.todense()) - 2 * S * np.asarray(by_depth.todense()) + mean_square
-    excess = (factor * around - S * (reference.size * n)[:, None]).sum(axis=0)
-    weight = mean_square.sum(axis=0)
+    excess = (several * (factor * around - S * (reference.size * n)[:, None])).sum(axis=0)
+    weight = (several * mean_square).sum(axis=0)
     common = max(excess.sum() / max(weight.sum(), 1e-12), LEAST_DISPERSION)
     prior = max(float(np.median(weight)), 1e-12)
     return np.maximum((excess + common * prior) / (weight + prior), LEAST_DISPERSION)
