@@ -54,6 +54,7 @@ RETURNING = {
     "gene_images",
     "gene_interactions",
     "impute",
+    "map_cells",
 }  # return a result, write nothing
 UNCOUNTED = ("gr", "tl.gene_modules", "tl.choose_genes", "tl.align embedding")  # read no counts
 SLOTS = ("obs", "var", "obsm", "varm", "obsp", "layers", "uns")

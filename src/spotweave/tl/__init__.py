@@ -31,11 +31,14 @@ from ._gene_modules import gene_modules as gene_modules
 from ._impute import impute as impute
 from ._integrate import Integration as Integration
 from ._integrate import integrate as integrate
+from ._map_cells import CellMap as CellMap
+from ._map_cells import map_cells as map_cells
 from ._spatial_genes import spatial_genes as spatial_genes
 
 __all__ = [
     "AlignParams",
     "Aligned",
+    "CellMap",
     "CenterParams",
     "Denoised",
     "Domains",
@@ -65,5 +68,6 @@ __all__ = [
     "gene_modules",
     "impute",
     "integrate",
+    "map_cells",
     "spatial_genes",
 ]

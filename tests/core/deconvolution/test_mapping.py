@@ -69,8 +69,8 @@ def test_same_seed_same_map_and_inputs_stay(planted):
     before = X.copy(), R.copy()
     first, second = (map_cells(X, R, rng=seeded()).weights for _ in range(2))
     np.testing.assert_array_equal(first.toarray(), second.toarray())
-    assert (X != before[0]).nnz == 0
-    assert (R != before[1]).nnz == 0
+    assert (before[0] != X).nnz == 0
+    assert (before[1] != R).nnz == 0
 
 
 def test_composition_of_the_reference_is_no_prior(planted):

@@ -66,7 +66,7 @@ def test_likelihood_never_falls_and_ends_where_an_optimiser_ends(problem, rng, p
     best = 0.0
     for i in range(N):
         C = profiles[start.indices[start.indptr[i] : start.indptr[i + 1]]].astype(np.float64)
-        cost = lambda w, C=C, x=x[i].astype(np.float64): -log_likelihood(x, np.maximum(w @ C, 1e-20), phi)
+        cost = lambda w, C=C, i=i: -log_likelihood(x[i].astype(np.float64), np.maximum(w @ C, 1e-20), phi)
         best -= minimize(cost, np.full(len(C), 0.5), bounds=[(1e-9, None)] * len(C), options={"maxfun": 10**5}).fun
     assert path[-1] == pytest.approx(best, abs=0.05)
 
