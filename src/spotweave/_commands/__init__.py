@@ -10,6 +10,7 @@ from ._gene_embedding import gene_embedding, gene_modules
 from ._gene_interactions import gene_interactions
 from ._impute import impute
 from ._integrate import integrate
+from ._map_cells import map_cells
 from ._report import info, report
 from ._simulate import demo, simulate
 from ._spatial_genes import spatial_genes
@@ -28,6 +29,7 @@ __all__ = [
     "impute",
     "info",
     "integrate",
+    "map_cells",
     "report",
     "simulate",
     "spatial_genes",
