@@ -25,7 +25,7 @@ class AlignParams:
     """Pixels of tissue in the search, about."""
     ambiguous: float = 0.8
     """Score of the second rotation, share of the best, above which an alignment is called ambiguous."""
-    contrast: float = 2.2
+    contrast: float = 2.7
     """Best score of the search over that of a typical rotation, below which no placement stands out."""
     warp_spacing: float = 5.0
     """Distance between the centres of a warp, in distances between points."""
