@@ -21,7 +21,7 @@ from ._shares import shares_of, some_types
 if TYPE_CHECKING:
     from anndata import AnnData
 
-_CELL, _LETTER, _BAR = 0.3, 0.085, 1.0  # inches: a field, a letter of a name, the colour bar
+_CELL, _LETTER, _BAR = 0.3, 0.072, 1.0  # inches: a field, a letter of a name, the colour bar
 _NUMBERED = 14  # types up to which fields hold numbers
 _NOTE = "correlation above what a fixed sum gives"
 _LEAST_LIMIT = 0.1  # of the scale: noise stays pale
@@ -110,7 +110,7 @@ def _draw(matrices: dict[str, np.ndarray], names: list[str], cmap: str) -> Figur
     t, n = len(names), len(matrices)
     off = ~np.eye(t, dtype=bool)
     limit = max([_LEAST_LIMIT, *(float(np.nanmax(np.abs(M[off]), initial=0.0)) for M in matrices.values())])
-    side, word = _CELL * t, 0.15 + _LETTER * max(map(len, names))
+    side, word = _CELL * t, 0.25 + _LETTER * max(map(len, names))
     wide = max(side, 2.6)  # room for the heading
     figure = new_figure(word + n * wide + (n - 1) * 0.25 + _BAR, 0.55 + side + word, layout=None)
     w, h = figure.get_size_inches()

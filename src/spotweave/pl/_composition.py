@@ -17,7 +17,7 @@ from ._values import label_codes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_BAR, _LETTER, _LINE = 0.3, 0.085, 0.2  # inches: a bar with its gap, a letter, a line of the legend
+_BAR, _LETTER, _LINE = 0.3, 0.078, 0.2  # inches: a bar with its gap, a letter, a line of the legend
 _LONG = 4.6  # inches: a bar of all spots
 _DRAWN = 3_000  # spots in a row; more are thinner than a pixel
 
@@ -84,7 +84,7 @@ def group_means(values: np.ndarray, codes: np.ndarray, n_groups: int) -> tuple[n
 
 def _bars(means: np.ndarray, labels: list[str], shares: Shares, title: str) -> Figure:
     n = len(means)
-    ax, figure = _axes(_LETTER * max(map(len, labels)) + 0.2, max(n * _BAR, _LINE * len(shares.names)), shares)
+    ax, figure = _axes(_LETTER * max(map(len, labels)) + 0.3, max(n * _BAR, _LINE * len(shares.names)), shares)
     thick = 0.82 * min(1.0, n * _BAR / (_LINE * len(shares.names)) * 1.6)
     left = np.zeros(n)
     for part, color in zip(means.T, shares.colors, strict=True):
@@ -119,7 +119,7 @@ def _each(shares: Shares) -> Figure:
 
 def _axes(left: float, height: float, shares: Shares) -> tuple[Axes, Figure]:
     """Axes with room for labels at the left, the legend at the right and ticks below, in inches."""
-    right = 0.45 + _LETTER * max(map(len, shares.names))
+    right = 0.55 + _LETTER * max(map(len, shares.names))
     below, above = 0.5, 0.35
     height = max(height, _LINE * len(shares.names))
     figure = new_figure(left + _LONG + right, below + height + above, layout=None)

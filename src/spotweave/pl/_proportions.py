@@ -16,7 +16,7 @@ from ._panels import Look, draw_grid
 from ._pies import draw_pies
 from ._shares import MOST, Shares, shares_of, some_types
 from ._spatial import make_panels, slide_rows
-from ._values import Categories, numbers
+from ._values import Categories, Numbers, numbers
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MOST_PIES = 5_000
 """Spots of a slide beyond which pies are dots."""
 _MAPS = 12
-_PIE, _LONGEST = 0.13, 9.0  # inches: diameter that lets a pie be read, and the longest side of a map
+_PIE, _LONGEST = 0.16, 10.0  # inches: diameter that lets a pie be read, and the longest side of a map
 _CUT = 0.995  # of the shares the common scale holds
 
 
@@ -65,7 +65,7 @@ def proportions(
         ``obs`` column that says which slide a row lies on: a panel for each slide.
     palette
         Colours of the types: a colormap's name, a list, or a dict by type. Left out, ``uns[f"{key}_colors"]`` or colours
-        by the order of all types in ``obsm[key]``, so that a type has one colour in all pictures.
+        by the abundance of the types in all of ``obsm[key]``: a type has one colour in all pictures of an object.
     cmap
         Colormap of maps.
     size
@@ -77,7 +77,7 @@ def proportions(
 
     Returns
     -------
-    The figure. Maps cut 0.5 % of the greatest shares off the scale.
+    The figure. Above a map is the mean share of its spots. Maps cut 0.5 % of the greatest shares off the scale.
 
     Raises
     ------
@@ -114,16 +114,24 @@ def share_maps(
     cmap: str = "viridis",
     **place: Any,
 ) -> list[Panel]:
-    """Return a panel for each type and slide, each with its colour bar; on a common scale the last one's holds for all."""
+    """Return a panel for each type and slide, in that order, with a colour bar at the last slide of each scale."""
     common = _greatest(shares.values)
     values = [
         numbers(name, x, cmap=cmap, limits=(0.0, common if scale == "common" else _greatest(x)))
         for name, x in zip(shares.names, shares.values.T, strict=True)
     ]
     panels = make_panels(adata, values, **place)
-    if scale == "own":
-        return panels
-    return [panel._replace(legend=i == len(panels) - 1) for i, panel in enumerate(panels)]
+    last = len(panels) - 1
+    return [
+        panel._replace(note=_mean(panel), legend=panel.legend and (scale == "own" or i == last))
+        for i, panel in enumerate(panels)
+    ]
+
+
+def _mean(panel: Panel) -> str:
+    """Second line of a map's title."""
+    x = panel.values.values[np.isfinite(panel.values.values)] if isinstance(panel.values, Numbers) else np.empty(0)
+    return f"mean share {x.mean():.1%}" if x.size else "no shares"
 
 
 def _greatest(x: np.ndarray) -> float:

@@ -30,7 +30,7 @@ class Shares(NamedTuple):
 
 
 def shares_of(adata: "AnnData", key: str = keys.PROPORTIONS, palette: Palette | None = None) -> Shares:
-    """Return the shares in ``obsm[key]``, in colours by `palette`, ``uns[f"{key}_colors"]`` or the order of types."""
+    """Return the shares in ``obsm[key]``, in colours by `palette`, ``uns[f"{key}_colors"]`` or their order."""
     if key not in adata.obsm:
         raise fail(
             f"shares of cell types in adata.obsm[{key!r}]",
@@ -42,15 +42,13 @@ def shares_of(adata: "AnnData", key: str = keys.PROPORTIONS, palette: Palette | 
     values, names = table.to_numpy(np.float64), [str(name) for name in table.columns]
     if values.ndim != 2 or not values.size or np.nanmin(values, initial=0.0) < 0:
         raise fail(f"shares of 0 or more in adata.obsm[{key!r}]", f"shape {list(values.shape)}, or negative values")
-    return Shares(names, values, _colors(adata, key, names, palette))
+    return Shares(names, values, _colors(adata, key, names, by_mean(values), palette))
 
 
 def some_types(shares: Shares, types: Sequence[str] | None, *, most: int, rest: bool) -> Shares:
     """Return `types` in their order, else the `most` abundant, the most abundant first; with `rest` all others as one."""
     if types is None:
-        mean = np.nan_to_num(np.nanmean(shares.values, axis=0)) if len(shares.values) else np.zeros(len(shares.names))
-        n = most if len(shares.names) > most else len(shares.names)
-        kept = list(np.argsort(-mean, kind="stable")[:n])
+        kept = list(by_mean(shares.values)[:most])
     else:
         unknown = [name for name in types if name not in shares.names]
         if unknown or not len(types):
@@ -64,12 +62,18 @@ def some_types(shares: Shares, types: Sequence[str] | None, *, most: int, rest: 
     return Shares([*chosen.names, OTHERS], np.hstack([chosen.values, others]), [*chosen.colors, MISSING])
 
 
-def _colors(adata: "AnnData", key: str, names: list[str], palette: Palette | None) -> list[str]:
+def by_mean(values: np.ndarray) -> np.ndarray:
+    """Order of types by mean share, the most abundant first; spots without shares count as 0."""
+    return np.argsort(-np.nan_to_num(values).sum(axis=0), kind="stable")
+
+
+def _colors(adata: "AnnData", key: str, names: list[str], order: np.ndarray, palette: Palette | None) -> list[str]:
+    """Colours of all types; the most abundant ones get those that are easiest to tell apart."""
     if palette is not None:
         return given_colors(palette, names)
     stored = stored_colors(adata.uns.get(keys.colors(key)), len(names))
     if stored is not None:
         return stored
-    known = [name for name in names if name != UNKNOWN]
+    known = [names[j] for j in order if names[j] != UNKNOWN]
     found = dict(zip(known, distinct(len(known)), strict=True))
     return [found.get(name, UNKNOWN_COLOR) for name in names]
