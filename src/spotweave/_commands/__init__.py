@@ -3,6 +3,7 @@
 from ._align import align
 from ._app import app
 from ._bench_deconvolve import bench
+from ._deconvolve import deconvolve
 from ._denoise import denoise
 from ._domains import domains
 from ._find_pattern import find_pattern
@@ -19,6 +20,7 @@ __all__ = [
     "align",
     "app",
     "bench",
+    "deconvolve",
     "demo",
     "denoise",
     "domains",
