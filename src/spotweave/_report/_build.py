@@ -17,6 +17,7 @@ from ._data import depth, summary
 from ._denoised import denoised
 from ._domains import agreement, choice, markers, tissue, training
 from ._imputed import imputed
+from ._proportions import proportions
 from ._render import asset, render
 from ._spatial_genes import spatial_genes
 from ._trust import parameters, trust
@@ -29,6 +30,7 @@ SECTIONS: list[Callable[[Context], Section | None]] = [
     agreement,
     choice,
     markers,
+    proportions,
     spatial_genes,
     denoised,
     imputed,
