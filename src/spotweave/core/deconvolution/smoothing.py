@@ -50,7 +50,7 @@ def smoothed(
     """
     W, depth = W.copy(), np.maximum(size, 1.0)
     unit = _typical_information(H[:: max(len(H) // SAMPLE, 1)], depth[:: max(len(H) // SAMPLE, 1)])
-    near = row_normalise(graph)
+    near = row_normalise(graph, self_loops=False)
     strengths = strength * unit * (np.diff(near.indptr) > 0) / depth**2  # [n]
     eye = np.eye(H.shape[1])
     for _ in range(n_rounds):
