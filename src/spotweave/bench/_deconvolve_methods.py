@@ -10,7 +10,14 @@ EPOCHS = 10_000
 _CELL2LOCATION = {"peer": "cell2location", "told": ("n_cells",), "max_epochs": EPOCHS}
 
 TRIVIAL: dict[str, Settings] = {name: {"rival": name} for name in ("uniform", "reference")}
-OURS: dict[str, Settings] = {name: {"method": name} for name in ("nnls", "poisson", "nb", "mapping")}
+OURS: dict[str, Settings] = {
+    "nb": {"method": "nb"},
+    "nb-unknown": {"method": "nb", "unknown": True},
+    "nb-smooth": {"method": "nb", "smoothness": 1.0},
+    "mapping": {"method": "mapping"},
+    "poisson": {"method": "poisson"},
+    "nnls": {"method": "nnls"},
+}
 PEERS: dict[str, Settings] = {
     "cell2location": {**_CELL2LOCATION, "detection_alpha": 20.0},
     "cell2location-200": {**_CELL2LOCATION, "detection_alpha": 200.0},
