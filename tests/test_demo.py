@@ -24,7 +24,10 @@ def test_pictures_scores_and_report(capsys, tmp_path, monkeypatch):
     assert main(["demo", "-o", str(tmp_path / "demo"), "--n-obs", "500"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    pictures = {f"{name}.png" for name in ("before_after", "denoised", "spatial_genes", "gene_modules", "imputed")}
+    pictures = {
+        f"{name}.png"
+        for name in ("before_after", "denoised", "spatial_genes", "gene_modules", "imputed", "proportions")
+    }
     assert {p.name for p in (tmp_path / "demo").iterdir()} == {*pictures, "report.html", "tissue.h5ad"}
     without, with_space = (float(v) for v in re.findall(r"^(?:without space|spotweave) +([\d.-]+)", out, re.MULTILINE))
     tissue = anndata.read_h5ad(tmp_path / "demo" / "tissue.h5ad")
@@ -34,7 +37,7 @@ def test_pictures_scores_and_report(capsys, tmp_path, monkeypatch):
     assert with_space > without + 0.1
     assert all((tmp_path / "demo" / name).read_bytes()[:4] == b"\x89PNG" for name in pictures)
     report = (tmp_path / "demo" / "report.html").read_text()
-    assert all(f'<section id="{name}"' in report for name in ("denoised", "spatial-genes"))
+    assert all(f'<section id="{name}"' in report for name in ("denoised", "spatial-genes", "proportions"))
     kinds = r"^  (?:measured|denoised|predicted) +([\d.]+)$"
     measured, denoised, outside, predicted = (float(v) for v in re.findall(kinds, out, re.MULTILINE))
     assert measured == pytest.approx(mean_correlation(tissue, tissue.X.toarray()), abs=1e-3)
@@ -44,6 +47,7 @@ def test_pictures_scores_and_report(capsys, tmp_path, monkeypatch):
     assert outside == pytest.approx(mean_correlation(left, left.X.toarray()), abs=1e-3)
     assert predicted > outside + 0.1
     assert re.search(r"beyond depth 0\.\d+ \(median\), 90% intervals hold (8[7-9]|9[0-3])\.\d%", out)
+    check_shares(out, tissue)
     hits, vary, false, flat, modules, ari = numbers_of_genes(out)
     called = set(tissue.var_names[tissue.var["svg_qvalue"] < 0.05])
     truth = set(tissue.var_names[tissue.var["spatial_true"]])
@@ -55,6 +59,16 @@ def test_pictures_scores_and_report(capsys, tmp_path, monkeypatch):
     grouped = tissue.var.loc[tissue.var["spatial_true"] & tissue.var["gene_module"].notna()]
     assert ari == pytest.approx(adjusted_rand_score(grouped["module_true"], grouped["gene_module"]), abs=0.006)
     assert ari > 0.3
+
+
+def check_shares(out, tissue):
+    """Distances of shares from the truth, as printed and anew."""
+    apart, unmixed = (float(v) for v in re.findall(r"^  (?:mean of all spots|spotweave) +([\d.]+)$", out, re.MULTILINE))
+    types = tissue.obsm["proportions_true"].to_numpy()
+    squares = (tissue.obsm["proportions"].to_numpy(float) - types) ** 2
+    assert unmixed == pytest.approx(np.sqrt(squares.mean()), abs=6e-4)
+    assert apart == pytest.approx(np.sqrt(types.var(axis=0).mean()), abs=6e-4)
+    assert unmixed < apart / 2
 
 
 def numbers_of_genes(out):

@@ -20,6 +20,7 @@ _N_DOMAINS = 6
 _STEPS = 100  # of training, to be quick: on this tissue twenty times as many move the score by less than a hundredth
 _LEVEL = 0.05  # false discovery rate at which a gene counts as varying in space
 _PANEL, _CELLS = 100, 1_000  # genes that a targeted panel has, and cells of the reference that predicts the others
+_QUICK: dict[str, Any] = {"n_genes": 400, "n_directions": 10, "n_draws": 0}  # of deconvolution: a second
 _VEILED = 0.5  # share of the spots; the map of a gene that is seen in fewer is mostly counting noise
 
 
@@ -47,9 +48,12 @@ def run(folder: Path, *, n_obs: int, rng: int, say: Callable[[str], None]) -> No
     clock.lap(f"grouped them into {n_modules} modules of like pattern (tl.gene_embedding, tl.gene_modules)")
     imputed = impute_beside_panel(adata, rng=rng)
     clock.lap(f"kept a panel of {_PANEL} genes and predicted the others from {_CELLS:,} other cells (tl.impute)")
+    cells = datasets.simulate_reference(adata, _CELLS, rng=rng)
+    tl.deconvolve(adata, cells, labels_key="cell_type", rng=rng, **_QUICK)
+    clock.lap(f"found the cell types in each spot from {_CELLS:,} other cells (tl.deconvolve)")
     say("")
     say(scores.round(3).to_string())
-    for lines in (likeness(adata), discoveries(adata), foresight(imputed, adata)):
+    for lines in (likeness(adata), discoveries(adata), foresight(imputed, adata), contents(adata)):
         say("")
         for line in lines:
             say(line)
@@ -79,6 +83,7 @@ def _draw(folder: Path, adata: "AnnData", imputed: "AnnData", scores: pd.DataFra
         "spatial_genes.png": pl.spatial_genes(adata),
         "gene_modules.png": pl.gene_modules(adata),
         "imputed.png": pl.imputed(imputed, measured=adata),
+        "proportions.png": pl.proportions(adata),
     }
     for name, figure in pictures.items():
         write_whole(folder / name, to_png(figure))
@@ -169,6 +174,17 @@ def foresight(imputed: "AnnData", adata: "AnnData") -> list[str]:
         *(f"  {name:<10} {value:.3f}" for name, value in values.items()),
         f"held-out panel genes: correlation beyond depth {said['held_out']['residual_r'].median():.2f} (median), "
         f"90% intervals hold {said['coverage']['0.9']:.1%} of their counts",
+    ]
+
+
+def contents(adata: "AnnData") -> list[str]:
+    """Say how far the shares of cell types in a spot are from the true ones."""
+    truth = adata.obsm["proportions_true"]
+    found = adata.obsm[keys.PROPORTIONS][list(truth.columns)].to_numpy(float)
+    values = {"mean of all spots": truth.to_numpy().mean(axis=0), "spotweave": found}
+    return [
+        "distance of the shares of cell types in a spot from the true ones (root mean square):",
+        *(f"  {name:<18}{np.sqrt(np.mean((x - truth.to_numpy()) ** 2)):.3f}" for name, x in values.items()),
     ]
 
 
