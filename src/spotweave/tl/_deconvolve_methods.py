@@ -10,6 +10,7 @@ from ..core.deconvolution import rivals
 from ..core.deconvolution.confusion import Confusion, confusion
 from ..core.deconvolution.mapping import map_proportions
 from ..core.deconvolution.nb import nb, to_shares
+from ..core.imputation.pair import sizes
 
 
 class Found(NamedTuple):
@@ -43,7 +44,8 @@ def _nb(X: sp.csr_matrix, R: sp.csr_matrix, labels: np.ndarray, n_types: int, **
 def _mapping(
     X: sp.csr_matrix, R: sp.csr_matrix, labels: np.ndarray, n_types: int, *, rng: np.random.Generator, **_: Any
 ) -> Found:
-    return Found(map_proportions(X, R, labels, n_types, rng=rng))
+    P = map_proportions(X, R, labels, n_types, rng=rng)
+    return Found(to_shares(P * (sizes(X) > 0)[:, None]))  # spots without counts get the mean, as with the others
 
 
 def _poisson(X: sp.csr_matrix, R: sp.csr_matrix, labels: np.ndarray, n_types: int, **_: Any) -> Found:
