@@ -31,6 +31,11 @@ def integrate(key_added: str) -> str:
     return "integrate" if key_added == INTEGRATED else f"{key_added}_integrate"
 
 
+def surroundings(key_added: str) -> tuple[str, str]:
+    """Slots of the two leading axes of surroundings before and after integration."""
+    return f"{key_added}_before", f"{key_added}_after"
+
+
 def support(key_added: str) -> str:
     """Slot of whether cells have counterparts in another batch."""
     return f"{key_added}_support"

@@ -19,6 +19,7 @@ from ._domains import agreement, choice, markers, tissue, training
 from ._imputed import imputed
 from ._proportions import proportions
 from ._render import asset, render
+from ._slices import slices
 from ._spatial_genes import spatial_genes
 from ._trust import parameters, trust
 
@@ -28,6 +29,7 @@ SECTIONS: list[Callable[[Context], Section | None]] = [
     tissue,
     trust,
     agreement,
+    slices,
     choice,
     markers,
     proportions,
@@ -63,7 +65,9 @@ def report(
         the data; with the results of :func:`spotweave.tl.domains` their map, sizes, trustworthiness, choice of K,
         training and parameters; with those of ``tl.spatial_genes``, ``tl.gene_embedding`` and ``tl.gene_modules`` the
         genes that vary in space, their modules on the tissue and their map; with those of ``tl.denoise`` maps of genes
-        before and after, and what it did to all genes; of what ``tl.impute`` returned what it is worth, and maps.
+        before and after, and what it did to all genes; with those of ``tl.deconvolve`` which cell types spots are made
+        of; of what ``tl.impute`` returned what it is worth, and maps; with
+        those of ``tl.integrate`` and ``tl.align`` how slices mix, which domains they share and how they lie.
     path
         Where to write; ends in ``.html``.
     title

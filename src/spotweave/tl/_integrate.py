@@ -36,6 +36,10 @@ class Integration(NamedTuple):
     """Whether cells like this one have counterparts in another batch, 0 (hardly any) to 1 (most) [n]; ``"matched"``."""
     report: dict[str, Any]
     """What ``uns["integrate"]`` would hold."""
+    before: np.ndarray
+    """View of the surroundings before [n, 2]: leading axis within batches, and axis that tells batches apart best,"""
+    after: np.ndarray
+    """and after, on the same axes [n, 2]."""
 
 
 def integrate(  # noqa: PLR0913  (keyword-only options of one verb)
@@ -116,6 +120,7 @@ def integrate(  # noqa: PLR0913  (keyword-only options of one verb)
     None, or `Integration` with ``copy=True``. Writes
 
     * ``adata.obsm["X_integrated"]`` ``[n, d]``, float32,
+    * ``adata.obsm["integrated_before"]``, ``["integrated_after"]`` ``[n, 2]``: surroundings on two axes, to look at,
     * ``adata.obs["integrated_support"]`` (``"matched"``): whether cells like this one have counterparts, 0 to 1,
     * ``adata.uns["integrate"]`` (``uns["<key_added>_integrate"]`` with another key): parameters; ``batches``; of the
       surroundings of at most 20,000 cells ``ilisi_before`` and ``ilisi_after`` (mixing, 0 apart to 1 mixed) and
@@ -159,7 +164,7 @@ def integrate(  # noqa: PLR0913  (keyword-only options of one verb)
             rng=generator,
         )
         found = run(Slices(tissue.P, tissue.W, batch), settings, generator)
-        scores = before_and_after(tissue, found.P, batch, generator)
+        seen = before_and_after(tissue, found.P, batch, generator)
     used = run_params(
         method=method,
         library_key=library_key,
@@ -175,9 +180,9 @@ def integrate(  # noqa: PLR0913  (keyword-only options of one verb)
         settings=None if params is None else asdict(settings),
         **options,
     )
-    report = {"params": used, "batches": np.array(names), **scores, **_links(found, batch)}
+    report = {"params": used, "batches": np.array(names), **seen.scores, **_links(found, batch)}
     _warn(report, names)
-    result = Integration(found.P.astype(np.float32), found.support, report)
+    result = Integration(found.P.astype(np.float32), found.support, report, seen.before, seen.after)
     if copy:
         return result
     _write(adata, result, key_added)
@@ -233,8 +238,11 @@ def _warn(report: dict[str, Any], names: list[str]) -> None:
 
 
 def _write(adata: "AnnData", result: Integration, key_added: str) -> None:
+    before, after = keys.surroundings(key_added)
     slots: dict[tuple[str, str], Any] = {
         ("obsm", keys.embedding(key_added)): result.embedding,
+        ("obsm", before): result.before,
+        ("obsm", after): result.after,
         ("uns", keys.integrate(key_added)): result.report,
     }
     if result.support is not None:
