@@ -111,6 +111,22 @@ def draw_imputed():
     save(figure, FOLDER / "imputed.png")
 
 
+def draw_deconvolved():
+    """Pies at the spots, and beside them one type: its share as found, and the true one."""
+    adata = sw.datasets.simulate_tissue(900, n_genes=400, n_domains=5, n_types=6, layout="layers", rng=0)
+    cells = sw.datasets.simulate_reference(adata, 800, rng=1)
+    sw.tl.deconvolve(adata, cells, labels_key="cell_type")
+    truth, found = adata.obsm["proportions_true"], adata.obsm["proportions"]
+    name = "type_2"
+    adata.obs[f"{name}, found"], adata.obs[f"{name}, true"] = found[name], truth[name]
+    maps = sw.pl.spatial(adata, [f"{name}, found", f"{name}, true"], legend=False, ncols=2)
+    error = np.sqrt(np.mean((found[truth.columns].to_numpy() - truth.to_numpy()) ** 2))
+    note = f"all types: root mean square error {error:.3f}"
+    ax = maps.axes[0]
+    ax.text(0.5, -0.02, note, transform=ax.transAxes, ha="center", va="top", fontsize=SMALL_TEXT, color=MUTED)
+    save_side_by_side((sw.pl.proportions(adata), maps), FOLDER / "deconvolved.png")
+
+
 def save_side_by_side(figures, path):
     """Paste pictures of figures beside each other, at the height of the lowest."""
     pictures = [Image.open(drawn(figure, dpi=110)).convert("RGB") for figure in figures]
@@ -146,3 +162,4 @@ if __name__ == "__main__":
     draw_denoised()
     draw_genes()
     draw_imputed()
+    draw_deconvolved()

@@ -31,9 +31,8 @@ def test_pictures_scores_and_report(capsys, tmp_path, monkeypatch):
     assert {p.name for p in (tmp_path / "demo").iterdir()} == {*pictures, "report.html", "tissue.h5ad"}
     without, with_space = (float(v) for v in re.findall(r"^(?:without space|spotweave) +([\d.-]+)", out, re.MULTILINE))
     tissue = anndata.read_h5ad(tmp_path / "demo" / "tissue.h5ad")
-    found = tissue.obs
-    assert with_space == pytest.approx(spotweave.metrics.ari(found["domain_true"], found["domain"]), abs=1e-3)
-    assert without == pytest.approx(spotweave.metrics.ari(found["domain_true"], found["no_space"]), abs=1e-3)
+    assert with_space == pytest.approx(spotweave.metrics.ari(tissue.obs["domain_true"], tissue.obs["domain"]), abs=1e-3)
+    assert without == pytest.approx(spotweave.metrics.ari(tissue.obs["domain_true"], tissue.obs["no_space"]), abs=1e-3)
     assert with_space > without + 0.1
     assert all((tmp_path / "demo" / name).read_bytes()[:4] == b"\x89PNG" for name in pictures)
     report = (tmp_path / "demo" / "report.html").read_text()
