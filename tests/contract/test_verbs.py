@@ -19,6 +19,9 @@ from spotweave.models.fusion import FusionParams
 Verb = tuple[Callable[..., Any], dict[str, Any]]
 CHEAP = EnsembleParams(widths=(5,), n_starts=1, n_rounds=2)
 SMALL = {"n_warmup": 4, "n_hidden": 4, "n_curved": 0, "n_latent": 2, "n_inputs": 3}
+CELLS = datasets.simulate_reference(datasets.simulate_tissue(240, n_genes=60, n_domains=3, n_slices=2, rng=0), 80)
+FROM_CELLS = {"reference": CELLS, "labels_key": "cell_type"}
+ROUNDS = {"n_rounds": 2, "n_steps": 2, "n_final": 2, "n_directions": 3, "n_draws": 2}
 NETWORK = {"n_networks": 1, "min_rows": 10, "network": FusionParams(n_epochs=2), "ensemble": CHEAP}
 
 VERBS: dict[str, Verb] = {
@@ -46,6 +49,11 @@ VERBS: dict[str, Verb] = {
     "tl.integrate center": (tl.integrate, {"library_key": "slice", "method": "center", "key_added": "mine"}),
     "tl.align": (tl.align, {"library_key": "slice", "n_angles": 6, "warp": True}),
     "tl.align embedding": (tl.align, {"library_key": "slice", "use_rep": "X_own", "n_angles": 6, "key_added": "mine"}),
+    "tl.deconvolve": (
+        tl.deconvolve,
+        {"smoothness": 0.5, "unknown": True, "library_key": "slice", **ROUNDS, **FROM_CELLS},
+    ),
+    "tl.deconvolve nnls": (tl.deconvolve, {"method": "nnls", "key_added": "mine", **FROM_CELLS}),
     "tl.choose_genes": (tl.choose_genes, {"n_top": 5, "key": "own"}),
 }
 RETURNING = {
@@ -198,7 +206,7 @@ def test_a_view_takes_the_result_and_its_parent_stays(original, verb, options):
 def test_all_but_the_data_and_the_main_argument_is_by_keyword(verb, options):
     parameters = list(inspect.signature(verb).parameters.values())
     positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
-    assert positional in (["adata"], ["adata", "n_domains"], ["adata", "n_modules"])
+    assert positional in (["adata"], ["adata", "n_domains"], ["adata", "n_modules"], ["adata", "reference"])
     assert inspect.signature(verb).parameters["copy"].default is False
 
 
