@@ -272,7 +272,7 @@ ERRORS = {
     "reference: .*log-transformed": transformed,
     "target: .*whole-number counts": of_target,
     "counts of shared genes in cells of every type; found none in 'type_4'": silent_type,
-    "method='nb' only; found method='nnls'": called(method="nnls", unknown=True),
+    "only; found method='nnls'": called(method="nnls", unknown=True),
     "found method='poisson'": called(method="poisson", smoothness=0.5),
     "found method='mapping'": called(method="mapping", n_genes=50),
     "`method` out of .*found 'rctd'": called(method="rctd"),

@@ -24,7 +24,7 @@ def deconvolve(  # noqa: PLR0913 (options of the command line; all but two have 
     *,
     output: Output,
     labels_key: str,
-    method: Literal["nb", "mapping", "poisson", "nnls"] = "nb",
+    method: Literal["nb", "combined", "mapping", "poisson", "nnls"] = "nb",
     unknown: bool = False,
     smoothness: float = 0.0,
     n_genes: int | None = None,
@@ -53,7 +53,8 @@ def deconvolve(  # noqa: PLR0913 (options of the command line; all but two have 
     labels_key
         obs column of the reference with the type of each cell.
     method
-        nb (negative binomial regression), mapping (cells mapped to spots), or the rivals poisson and nnls.
+        nb (negative binomial regression), mapping (cells mapped to spots), combined (their mean), or the rivals poisson
+        and nnls.
     unknown
         Learn one more profile, for cells that the reference lacks (nb only).
     smoothness

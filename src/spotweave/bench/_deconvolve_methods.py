@@ -14,6 +14,7 @@ OURS: dict[str, Settings] = {
     "nb": {"method": "nb"},
     "nb-unknown": {"method": "nb", "unknown": True},
     "nb-smooth": {"method": "nb", "smoothness": 1.0},
+    "combined": {"method": "combined"},
     "mapping": {"method": "mapping"},
     "poisson": {"method": "poisson"},
     "nnls": {"method": "nnls"},

@@ -23,6 +23,8 @@ from ._two_tables import read_role, with_counts
 if TYPE_CHECKING:
     from anndata import AnnData
 
+REGRESSIONS = ("nb", "combined")
+"""Methods that have settings."""
 UNKNOWN = "unknown"
 """Column of what the reference lacks."""
 CONFUSED = -0.7
@@ -45,7 +47,7 @@ def deconvolve(  # noqa: PLR0913 (keyword-only options of one verb)
     reference: "AnnData",
     *,
     labels_key: str,
-    method: Literal["nb", "mapping", "poisson", "nnls"] = "nb",
+    method: Literal["nb", "combined", "mapping", "poisson", "nnls"] = "nb",
     unknown: bool = False,
     smoothness: float = 0.0,
     layer: str | None = None,
@@ -67,7 +69,8 @@ def deconvolve(  # noqa: PLR0913 (keyword-only options of one verb)
     * ``"nb"``: negative binomial regression of a spot's counts on signatures of the types: a factor for each gene
       between the technologies, variation of cells within a type, diffuse background, weights that are never negative.
       Signatures borrow from related types where cells are few. See `core.deconvolution.nb`.
-    * ``"mapping"``: the sparse map of cells to spots of `map_cells`, summed by type.
+    * ``"mapping"``: the sparse map of cells to spots of `map_cells`, summed by type. Some four times slower.
+    * ``"combined"``: the mean of both, whose errors are of different kinds; standard deviations are those of ``"nb"``.
     * ``"poisson"``, ``"nnls"``: Poisson regression and non-negative least squares on mean shares, as rivals.
 
     Parameters
@@ -82,10 +85,10 @@ def deconvolve(  # noqa: PLR0913 (keyword-only options of one verb)
         See above.
     unknown
         Learn one more profile, for cells that the reference lacks, from what its types leave unexplained (``"nb"``
-        only); it gets the column ``"unknown"``. Gene programs of the tissue are taken for it as well: use it where
+        and ``"combined"``); it gets the column ``"unknown"``. Gene programs of the tissue are taken for it as well: use it where
         you have reason to think that a type is missing.
     smoothness
-        How much the neighbours of a spot count beside its own counts (``"nb"`` only): 0 not at all, 1 as much as the
+        How much the neighbours of a spot count beside its own counts (``"nb"``): 0 not at all, 1 as much as the
         counts of a typical spot. Of use where spots are shallow; it blurs borders and rare cells.
     layer, reference_layer
         Layers of raw counts; None: ``layers["counts"]`` when there, else ``X``.
@@ -108,7 +111,7 @@ def deconvolve(  # noqa: PLR0913 (keyword-only options of one verb)
     copy
         Return the results and leave `adata` alone.
     params
-        Settings of ``"nb"``; its defaults when None.
+        Settings of ``"nb"`` and ``"combined"``; the defaults when None.
     **options
         Single fields of these settings.
 
@@ -149,8 +152,8 @@ def deconvolve(  # noqa: PLR0913 (keyword-only options of one verb)
     check_range(smoothness, "smoothness", low=0, high=1e6)
     check_range(min_cells, "min_cells", low=1, integer=True)
     check_range(max_cells, "max_cells", low=2, integer=True)
-    if method != "nb" and (unknown or smoothness or params is not None or options):
-        raise fail("`unknown`, `smoothness` and settings with method='nb' only", f"method={method!r}")
+    if method not in REGRESSIONS and (unknown or smoothness or params is not None or options):
+        raise fail(f"`unknown`, `smoothness` and settings with {listing(REGRESSIONS)} only", f"method={method!r}")
     settings = configured(params or NbParams(), options)
     codes, types = read_labels(reference, labels_key, min_cells)
     if unknown and UNKNOWN in types:
@@ -185,7 +188,7 @@ def deconvolve(  # noqa: PLR0913 (keyword-only options of one verb)
         library_key=library_key,
         graph_key=graph_key,
         rng=rng if isinstance(rng, int | np.integer) else "generator",
-        settings=asdict(settings) if method == "nb" else None,
+        settings=asdict(settings) if method in REGRESSIONS else None,
     )
     result.report.update(n_shared=len(match.names), matched=match.how, n_reference=len(rows), params=used)
     _warn(result.report["types"], int((sizes(X) == 0).sum()))

@@ -56,4 +56,15 @@ def _nnls(X: sp.csr_matrix, R: sp.csr_matrix, labels: np.ndarray, n_types: int, 
     return Found(to_shares(rivals.nnls(X, R, labels, n_types)))
 
 
-METHODS: dict[str, Method] = {"nb": _nb, "mapping": _mapping, "poisson": _poisson, "nnls": _nnls}
+def _combined(
+    X: sp.csr_matrix, R: sp.csr_matrix, labels: np.ndarray, n_types: int, *, rng: np.random.Generator, **options: Any
+) -> Found:
+    """Mean of both; what the regression says is unknown stays so."""
+    found = _nb(X, R, labels, n_types, rng=rng, **options)
+    mapped = _mapping(X, R, labels, n_types, rng=rng).shares
+    unknown = found.shares[:, n_types:]
+    mapped = np.hstack([mapped * (1 - unknown.sum(axis=1, keepdims=True)), unknown])
+    return found._replace(shares=(found.shares + mapped) / 2)
+
+
+METHODS: dict[str, Method] = {"nb": _nb, "combined": _combined, "mapping": _mapping, "poisson": _poisson, "nnls": _nnls}
