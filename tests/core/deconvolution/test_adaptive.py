@@ -15,9 +15,8 @@ def integrated(z, v, n_steps):
     """EM and posterior means by sums over a fine grid of the true value."""
     grid = np.linspace(-25, 25, 20_001)
     step = grid[1] - grid[0]
-    priors = [normal(grid, s**2) * step for s in SCALES[1:]]
     at_zero = np.where(np.abs(grid) < step / 2, 1.0, 0.0)
-    priors = np.array([at_zero, *priors])
+    priors = np.array([at_zero, *(normal(grid, scale**2) * step for scale in SCALES[1:])])
     noise = np.array([normal(a - grid, b) for a, b in zip(z, v, strict=True)])  # [n, grid]
     L = noise @ priors.T
     weight = np.full(len(SCALES), 1 / len(SCALES))

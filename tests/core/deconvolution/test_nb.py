@@ -187,6 +187,7 @@ def test_learned_from_some_spots(planted, found, monkeypatch):
 def test_one_type_and_types_alike(planted):
     one = nb(planted.X, planted.R, np.zeros(241, int), 1, rng=np.random.default_rng(0))
     np.testing.assert_allclose(one.shares, 1)
+    assert one.sd is not None
     np.testing.assert_allclose(one.sd, 0, atol=1e-6)
     twins = planted._replace(R=sp.vstack([planted.R] * 2).tocsr(), labels=np.append(planted.labels, planted.labels + 4))
     found = fit(twins)

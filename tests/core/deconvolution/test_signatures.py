@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from spotweave.core.deconvolution.adaptive import shrink
 from spotweave.core.deconvolution.reference import summarise
 from spotweave.core.deconvolution.signatures import informative, signatures
 
@@ -58,6 +59,18 @@ def test_one_type_and_two(rng):
     assert two.shape == (2, 9)
     np.testing.assert_allclose(two.sum(axis=1), 1, atol=0.02)
     np.testing.assert_allclose(two[0], two[1], rtol=0.05)  # of the same cells, up to noise
+
+
+def test_two_types_match_the_formula(rng):
+    """Each departs from the mean of both, weighted by how many cells speak for it."""
+    X, labels = sp.csr_matrix(rng.negative_binomial(2, 0.3, (31, 23)), dtype=np.float32), np.repeat([0, 1], [9, 22])
+    reference = summarise(X, labels, 2)
+    raw, n, total = reference.shares, 1 / reference.evenness, reference.counts.sum(axis=1)
+    parent = (n[0] * raw[0] + n[1] * raw[1]) / n.sum()
+    for t, S in enumerate(signatures(reference)):
+        c, e = raw[t] * total[t], parent * total[t]
+        z, variance = np.log((c + 0.5) / (e + 0.5)), 2 / (c + e + 1) + reference.dispersion / n[t]
+        np.testing.assert_allclose(S, parent * np.exp(shrink(z, variance)))
 
 
 def test_order_of_types_and_genes_is_of_no_account(rng):

@@ -20,6 +20,11 @@ def problem(rng):
     return H, np.einsum("nij,nj->ni", H, W), W, size, graph
 
 
+def smooth(problem, strength, **options):
+    H, b, W, size, graph = problem
+    return smoothed(H, b, W, size, graph, strength, **options)
+
+
 def joint(problem, strength):
     """All weights that solve each spot given its neighbours, by one dense system."""
     H, b, _, size, graph = problem
@@ -42,38 +47,38 @@ def joint(problem, strength):
 def test_matches_the_joint_system(problem, strength):
     expected = joint(problem, strength)
     assert (expected > 0).all()
-    found = smoothed(*problem, strength, n_rounds=200)
+    found = smooth(problem, strength, n_rounds=200)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
     assert np.abs(found - problem[2]).max() > 1
-    np.testing.assert_allclose(smoothed(*problem, strength), expected, rtol=0.05)
+    np.testing.assert_allclose(smooth(problem, strength), expected, rtol=0.05)
 
 
 def test_no_strength_and_no_neighbours_change_nothing(problem):
     before = problem[2].copy()
-    np.testing.assert_allclose(smoothed(*problem, 0.0), before, rtol=1e-9)
-    np.testing.assert_allclose(smoothed(*problem, 5.0)[10], before[10], rtol=1e-9)
+    np.testing.assert_allclose(smooth(problem, 0.0), before, rtol=1e-9)
+    np.testing.assert_allclose(smooth(problem, 5.0)[10], before[10], rtol=1e-9)
     np.testing.assert_array_equal(problem[2], before)
 
 
 def test_great_strength_makes_neighbours_alike(problem):
     _, _, W, size, graph = problem
     W = W / size[:, None]
-    weak, strong = (smoothed(*problem, s, n_rounds=300)[:10] / size[:10, None] for s in (1.0, 50.0))
+    weak, strong = (smooth(problem, s, n_rounds=300)[:10] / size[:10, None] for s in (1.0, 50.0))
     assert strong.std(axis=0).max() < 0.3 * weak.std(axis=0).min()
 
 
 def test_a_spot_without_counts_takes_the_mean_of_its_neighbours(problem):
     H, b, W, size, graph = problem
     H[4], b[4], W[4], size[4] = 0, 0, 0, 0
-    found = smoothed(*problem, 1.0, n_rounds=200)
+    found = smooth(problem, 1.0, n_rounds=200)
     shares = found / np.maximum(size, 1)[:, None]
     np.testing.assert_allclose(shares[4], (shares[3] + shares[5]) / 2, rtol=1e-4)
 
 
 def test_blocks_and_types_alike(problem, monkeypatch):
-    whole = smoothed(*problem, 1.0)
+    whole = smooth(problem, 1.0)
     monkeypatch.setattr(smoothing, "BLOCK", 3)
-    np.testing.assert_allclose(smoothed(*problem, 1.0), whole)
+    np.testing.assert_allclose(smooth(problem, 1.0), whole)
     H, b, W, size, graph = problem
     double = np.pad(H, ((0, 0), (0, 1), (0, 1)))
     double[:, 3, :3], double[:, :3, 3], double[:, 3, 3] = H[:, 0], H[:, 0], H[:, 0, 0]
@@ -83,4 +88,4 @@ def test_blocks_and_types_alike(problem, monkeypatch):
     moved = np.abs(whole - W).max()
     assert np.abs(merged - W).max() > 0.2 * moved, "twins do not switch smoothing off"
     monkeypatch.setattr(smoothing, "SAMPLE", 4)
-    assert np.isfinite(smoothed(*problem, 1.0)).all()
+    assert np.isfinite(smooth(problem, 1.0)).all()
