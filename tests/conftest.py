@@ -191,3 +191,85 @@ def imputed_result(domains_result):
         },
     }
     return imputed
+
+
+@pytest.fixture
+def slices_result(domains_result):
+    """`domains_result` with what tl.integrate and tl.align write: slices "A" and "B" meet, and share all domains."""
+    import pandas as pd
+
+    adata = domains_result
+    second = np.repeat([0.0, 1.0], 77)
+    across = adata.obs["domain"].cat.codes.to_numpy() + 0.1 * np.random.default_rng(3).normal(size=154)
+    adata.obsm["integrated_before"] = np.column_stack([across, 4 * second]).astype(np.float32)
+    adata.obsm["integrated_after"] = np.column_stack([across, 2 + 0 * second]).astype(np.float32)
+    adata.obs["integrated_support"] = np.linspace(0.5, 1, 154, dtype=np.float32)
+    pair = np.ones((2, 2)) - np.eye(2)
+    adata.uns["integrate"] = {
+        "params": {"method": "matched", "library_key": "slide", "spatial_key": "spatial"},
+        "batches": np.array(["A", "B"]),
+        "ilisi_before": 0.125,
+        "ilisi_after": 0.75,
+        "neighbors_kept": 0.82,
+        "n_matched": np.array([[0, 70], [65, 0]]),
+        "apart": 1.25 * pair,
+        "linked": pair.astype(bool),
+        "support": np.array([0.9, 0.86]),
+        "converged": True,
+    }
+    adata.obsm["spatial_aligned"] = np.where(
+        second[:, None] == 1, (adata.obsm["spatial"] - 5000) / 2, adata.obsm["spatial"]
+    )
+    columns = {
+        "via": ["", "A"],
+        "rotation": [-1e-9, -12.34],
+        "agreement_before": [np.nan, 0.25],
+        "agreement": [np.nan, 0.75],
+        "overlap": [np.nan, 0.98],
+        "residual": [np.nan, 0.5],
+        "rival": [np.nan, 0.1],
+        "warning": ["", ""],
+    }
+    adata.uns["align"] = {
+        "params": {"library_key": "slide", "spatial_key": "spatial"},
+        "reference": "A",
+        "slices": np.array(["A", "B"]),
+        "fit": pd.DataFrame(columns, index=pd.Index(["A", "B"], name="slice")),
+    }
+    return adata
+
+
+@pytest.fixture
+def proportions_result(domains_result):
+    """`domains_result` with what tl.deconvolve writes: five types by domain, the unknown, spot 3 almost all of one."""
+    import pandas as pd
+
+    adata, rng = domains_result, np.random.default_rng(23)
+    names = ["B cell", "T cell", "glia", "neuron", "rare", "unknown"]
+    mean = np.array([[8, 5, 2, 2, 0.3, 1], [1, 2, 9, 4, 0.3, 1], [1, 1, 2, 12, 0.3, 1]])[
+        adata.obs["domain"].cat.codes.to_numpy()
+    ]
+    P = rng.gamma(mean)
+    P[P < 0.2] = 0
+    P[3] = [0, 0, 0, 7, 0, 0]
+    P /= P.sum(axis=1, keepdims=True)
+    frame = {"index": adata.obs_names, "columns": pd.Index(names)}
+    adata.obsm["proportions"] = pd.DataFrame(P.astype(np.float32), **frame)
+    adata.obsm["proportions_sd"] = pd.DataFrame((0.02 + 0.1 * P * (1 - P)).astype(np.float32), **frame)
+    types = pd.DataFrame({"n_cells": [40, 35, 60, 200, 3], "depth": [900.0, 1000, 2500, 8000, 1500]}, index=names[:5])
+    types["inflation"] = [4.0, 4.5, 1.1, 1.2, 1.0]
+    types["confused_with"] = ["T cell", "B cell", "neuron", "glia", "neuron"]
+    types["correlation"] = [-0.85, -0.85, -0.2, -0.2, 0.0]
+    types["mean_share"] = P[:, :5].mean(axis=0)
+    adata.uns["deconvolve"] = {
+        "types": types,
+        "n_used": 9,
+        "n_shared": 9,
+        "matched": "exact",
+        "n_reference": 338,
+        "platform_sd": 0.4,
+        "background": 0.03,
+        "converged": True,
+        "params": {"method": "nb", "labels_key": "cell_type", "unknown": True, "spotweave_version": "0.1.0"},
+    }
+    return adata

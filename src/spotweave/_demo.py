@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from . import _keys as keys
 from ._check import fail
+from ._demo_slices import bring_together, in_common
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -51,14 +52,16 @@ def run(folder: Path, *, n_obs: int, rng: int, say: Callable[[str], None]) -> No
     cells = datasets.simulate_reference(adata, _CELLS, rng=rng)
     tl.deconvolve(adata, cells, labels_key="cell_type", rng=rng, **_QUICK)
     clock.lap(f"found the cell types in each spot from {_CELLS:,} other cells (tl.deconvolve)")
+    slices = bring_together(rng=rng)
+    clock.lap("aligned and integrated two slices, found domains of both (tl.align, tl.integrate, tl.domains)")
     say("")
     say(scores.round(3).to_string())
-    for lines in (likeness(adata), discoveries(adata), foresight(imputed, adata), contents(adata)):
+    for lines in (likeness(adata), discoveries(adata), foresight(imputed, adata), contents(adata), in_common(slices)):
         say("")
         for line in lines:
             say(line)
     say("")
-    pictures = _draw(folder, adata, imputed, scores)
+    pictures = _draw(folder, adata, imputed, slices, scores)
     markers = tl.domain_markers(adata)
     report(adata, folder / "report.html", title="spotweave demo", truth=_TRUTH, markers=markers)
     io.write(adata, folder / "tissue.h5ad")
@@ -67,7 +70,7 @@ def run(folder: Path, *, n_obs: int, rng: int, say: Callable[[str], None]) -> No
         say(f"  {folder / name}")
 
 
-def _draw(folder: Path, adata: "AnnData", imputed: "AnnData", scores: pd.DataFrame) -> list[str]:
+def _draw(folder: Path, adata: "AnnData", imputed: "AnnData", slices: "AnnData", scores: pd.DataFrame) -> list[str]:
     """Write the pictures and return their names."""
     from . import pl
     from ._whole import write_whole
@@ -84,6 +87,7 @@ def _draw(folder: Path, adata: "AnnData", imputed: "AnnData", scores: pd.DataFra
         "gene_modules.png": pl.gene_modules(adata),
         "imputed.png": pl.imputed(imputed, measured=adata),
         "proportions.png": pl.proportions(adata),
+        "integrated.png": pl.integrated(slices),
     }
     for name, figure in pictures.items():
         write_whole(folder / name, to_png(figure))

@@ -54,6 +54,7 @@ PRIVATE = {  # parts
     "_report": "report",
     "_commands": "cli",
     "_demo": "cli",
+    "_demo_slices": "cli",
     "_info": "cli",
     "_gene_images": "pp",
     "_gene_kinds": "_gene_names",

@@ -88,7 +88,9 @@ def _statement(integrated: Mapping[str, Any], placed: Mapping[str, Any]) -> str:
         by = f" (method {method})" if method else ""
         parts.append(f"The effect of {len(integrated['batches']):,} batches was removed from the components{by}.")
     if "slices" in placed:
-        parts.append(f"{len(placed['slices']):,} slices were laid over {placed.get('reference', 'each other')}.")
+        parts.append(
+            f"{len(placed['slices']):,} slices were brought into the frame of {placed.get('reference', 'one')}."
+        )
     return " ".join(parts)
 
 
