@@ -7,7 +7,7 @@ import scipy.sparse as sp
 
 from .._check import check_range, fail
 
-N_SHUFFLES = 20
+N_SHUFFLES = 50
 """Enough: each shuffle is an average over all spots already."""
 LEAST_SPREAD = 1e-6
 """A share of smaller standard deviation is constant, but for rounding."""

@@ -12,7 +12,7 @@ from scipy.spatial.distance import squareform
 from .. import _keys as keys
 from .._check import check_range
 from .._table import get_graph, get_table
-from ..core.colocation import Colocation
+from ..core.colocation import N_SHUFFLES, Colocation
 from ..core.colocation import colocation as kernel
 from ._colors import MISSING
 from ._figure import INK, Figure, heading, new_figure
@@ -33,7 +33,7 @@ def colocation(
     key: str = keys.PROPORTIONS,
     types: Sequence[str] | None = None,
     graph_key: str | None = None,
-    n_shuffles: int = 20,
+    n_shuffles: int = N_SHUFFLES,
     rng: int = 0,
     cmap: str = "RdBu_r",
 ) -> Figure:
@@ -85,7 +85,7 @@ def colocation(
 
 
 def colocations(
-    adata: "AnnData", key: str, *, graph_key: str | None = None, n_shuffles: int = 20, rng: int = 0
+    adata: "AnnData", key: str, *, graph_key: str | None = None, n_shuffles: int = N_SHUFFLES, rng: int = 0
 ) -> dict[str, Colocation]:
     """Return co-location within spots, and with neighbours where there is a graph."""
     P = np.nan_to_num(shares_of(adata, key).values)

@@ -139,7 +139,7 @@ def _greatest(x: np.ndarray) -> float:
     finite = x[np.isfinite(x)]
     if not finite.size:
         return 1.0
-    cut = float(np.quantile(finite, _CUT))
+    cut = float(np.quantile(finite, _CUT, method="higher"))
     return cut if cut > 0.01 else max(float(finite.max()), 0.01)
 
 
