@@ -85,8 +85,8 @@ def deconvolve(  # noqa: PLR0913 (keyword-only options of one verb)
         See above.
     unknown
         Learn one more profile, for cells that the reference lacks, from what its types leave unexplained (``"nb"``
-        and ``"combined"``); it gets the column ``"unknown"``. Gene programs of the tissue are taken for it as well: use it where
-        you have reason to think that a type is missing.
+        and ``"combined"``); it gets the column ``"unknown"``. Gene programs of the tissue are taken for it as well:
+        use it where you have reason to think that a type is missing.
     smoothness
         How much the neighbours of a spot count beside its own counts (``"nb"``): 0 not at all, 1 as much as the
         counts of a typical spot. Of use where spots are shallow; it blurs borders and rare cells.
