@@ -60,6 +60,17 @@ def draw_curve():
     save(figure, FOLDER / "curve.png")
 
 
+def draw_integrated():
+    """Three slices, turned and with a batch effect: surroundings before and after, domains of all at once."""
+    adata = sw.datasets.simulate_tissue(
+        2_400, n_genes=400, n_domains=5, layout="blobs", n_slices=3, batch_effect=0.5, rng=0
+    )
+    sw.tl.align(adata, library_key="slice")
+    sw.tl.integrate(adata, library_key="slice")
+    sw.tl.domains(adata, 5, use_rep="X_integrated", library_key="slice")
+    save(sw.pl.integrated(adata), FOLDER / "integrated.png")
+
+
 def draw_denoised():
     """One gene of one domain, seen in a third of the spots: measured, denoised, true rate, at median depth."""
     adata = simulated()
@@ -159,6 +170,7 @@ if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     draw_domains()
     draw_curve()
+    draw_integrated()
     draw_denoised()
     draw_genes()
     draw_imputed()
