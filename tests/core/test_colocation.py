@@ -81,6 +81,18 @@ def test_neighbours_as_a_slow_loop_finds_them(rng):
     np.testing.assert_allclose(found.excess, found.excess.T)
 
 
+def test_the_sum_fades_with_distance_as_the_types_do(rng):
+    A, (xy, graph) = smooth_amounts(rng, 50, 3), lattice(50)
+    A[:, 1] = np.exp(0.8 * ((-1) ** xy.sum(axis=1)))  # against its neighbours: nothing of the sum is left
+    within, near = colocation(A), colocation(A, graph=graph)
+    a = np.sqrt(np.maximum(np.diag(near.correlation), 0))
+    assert a[1] == 0
+    assert 0.3 < a[0] < 0.99
+    np.testing.assert_allclose(
+        near.expected, [[within.expected[i, j] * a[i] * a[j] for j in range(3)] for i in range(3)]
+    )
+
+
 def test_a_chessboard_is_apart_within_spots_and_together_with_neighbours(rng):
     xy, graph = lattice(20)
     even = xy.sum(axis=1).astype(int) % 2 == 0  # a chessboard: all neighbours are of the other kind
