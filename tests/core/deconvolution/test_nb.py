@@ -11,6 +11,7 @@ from spotweave.core.deconvolution.nb import nb, to_shares
 from spotweave.core.deconvolution.nb_params import NbParams
 from spotweave.core.deconvolution.reference import summarise
 from spotweave.core.deconvolution.rivals import nnls
+from spotweave.core.deconvolution.signatures import signatures
 from spotweave.core.graph import knn
 
 QUICK: dict[str, Any] = {"n_directions": 5, "size_exponent": 0.0}
@@ -193,6 +194,17 @@ def test_one_type_and_types_alike(planted):
     found = fit(twins)
     assert np.isfinite(found.sd).all()
     assert planted.rmse(found.shares[:, :4] + found.shares[:, 4:]) < 0.05
+
+
+def test_information_is_that_of_the_mean_spot(planted):
+    """About shares of counts, of the plain model: no platform, background or directions."""
+    found = fit(planted, platform=False, background=False, n_directions=0, n_draws=0)
+    reference = summarise(planted.R, planted.labels, 4)
+    S, size, H = signatures(reference), planted.X.sum(axis=1).A1, np.zeros((4, 4))
+    for w, n in zip(found.weights, size, strict=True):
+        mu = w @ S
+        H += n**2 * (S / (mu + reference.dispersion * mu**2)) @ S.T / 177
+    np.testing.assert_allclose(found.information, H, rtol=0.02)
 
 
 def test_too_few_steps_are_not_converged(planted):
