@@ -133,3 +133,52 @@ def test_batches_that_share_too_little_are_left_alone_with_a_warning(slices, cap
     assert "batches slice_1 and slice_2 share too little" in caplog.text
     assert not adata.uns["integrate"]["linked"].any()
     assert adata.obs["integrated_support"].max() == 0
+
+
+def test_counterparts_that_are_far_apart_are_warned_of_and_rounds_that_did_not_settle_said(slices, caplog, monkeypatch):
+    monkeypatch.setattr("spotweave.tl._integrate.FAR", 1.0)
+    with caplog.at_level(logging.INFO, logger="spotweave"):
+        sw.tl.integrate(slices.copy(), library_key="slice", n_shifts=1, least_share=0, most_apart=np.inf)
+    assert "matched cells of batches slice_1 and slice_3 are" in caplog.text
+    assert "times as far apart as like cells" in caplog.text
+    assert "more n_shifts would settle them" in caplog.text
+
+
+def embedding(adata, **options):
+    result = sw.tl.integrate(adata, library_key="slice", n_components=10, copy=True, **options)
+    assert result is not None
+    return result.embedding
+
+
+def test_settings_may_be_given_together_or_one_by_one(slices):
+    together = embedding(slices, params=MatchedParams(sharing=0, n_bends=1))
+    np.testing.assert_array_equal(together, embedding(slices, sharing=0, n_bends=1))
+    np.testing.assert_array_equal(together, embedding(slices, params=MatchedParams(sharing=0), n_bends=1))
+    assert np.abs(together - embedding(slices)).max() > 0.01
+
+
+def test_counts_come_from_the_layer_and_genes_are_as_many_as_asked(slices):
+    expected = embedding(slices, n_top_genes=50)
+    adata = slices.copy()
+    adata.layers["raw"], adata.X = adata.X, np.ones(adata.shape, np.float32)
+    np.testing.assert_array_equal(embedding(adata, layer="raw", n_top_genes=50), expected)
+    assert np.abs(expected - embedding(slices)).max() > 0.01
+
+
+def test_surroundings_are_those_of_the_graph(slices):
+    adata, found = slices.copy(), {}
+    for n in (6, 25):
+        sw.gr.knn(adata, n_neighs=n, library_key="slice")
+        found[n] = embedding(adata, graph_key="spatial_connectivities")
+    np.testing.assert_allclose(found[6], embedding(adata), atol=1e-3)
+    assert np.abs(found[25] - found[6]).max() > 0.01
+
+
+def test_views_are_written_for_all_cells(slices):
+    adata = slices.copy()
+    sw.tl.integrate(adata, library_key="slice")
+    before, after = adata.obsm["integrated_before"], adata.obsm["integrated_after"]
+    assert before.shape == after.shape == (900, 2)
+    codes = adata.obs["slice"].cat.codes.to_numpy()
+    spread = [np.ptp([V[codes == c, 1].mean() for c in range(3)]) for V in (before, after)]
+    assert spread[1] < 0.2 * spread[0]

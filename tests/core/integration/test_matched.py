@@ -72,6 +72,37 @@ def test_sharing_brings_cells_nearer_to_their_band_and_not_to_another(make):
         assert (distance[1] < 0.97 * distance[0]) == closer
 
 
+def test_the_whole_cloud_stays_where_it_is(make, rng):
+    made = make([[0, 1, 2, 3, 4], [0, 1]])
+    found = matched(made.slices, MatchedParams(n_bends=0, sharing=0), rng)
+    np.testing.assert_allclose(found.P.mean(axis=0), 0, atol=1e-3)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_small_slice_is_joined_to_a_large_one_that_it_is_a_part_of(make, rng, swapped):
+    bands = [[0, 1, 2, 3, 4, 5], [0, 1]]
+    made = make(bands[::-1] if swapped else bands)
+    found = matched(made.slices, MatchedParams(least_share=0.6), rng)
+    assert found.linked is not None
+    assert found.matches is not None
+    assert found.linked.sum() == 2
+    size = np.bincount(made.slices.batch)
+    assert (found.matches <= size[:, None]).all()  # cells, not pairs of them
+    assert found.matches.max() > 90
+    alone = matched(made.slices, MatchedParams(least_share=1.01), rng)
+    assert alone.linked is not None
+    assert not alone.linked.any()
+
+
+def test_sharing_is_a_share_and_one_round_is_said_not_to_be_enough(make):
+    slices = make([[0, 1, 2], [0, 1]]).slices
+    none, half, all_ = (matched(slices, MatchedParams(sharing=s), np.random.default_rng(0)).P for s in (0, 0.5, 1))
+    np.testing.assert_allclose(all_ - none, 2 * (half - none), atol=1e-4)
+    assert np.abs(half - none).max() > 0.1
+    hasty = MatchedParams(n_shifts=1, least_share=0, most_apart=np.inf)
+    assert not matched(slices, hasty, np.random.default_rng(0)).converged
+
+
 def test_same_seed_same_bits_and_input_untouched(make):
     made = make([[0, 1], [0, 1]])
     before = made.slices.P.copy()

@@ -1,7 +1,7 @@
 import numpy as np
 import scipy.sparse as sp
 
-from spotweave.core.integration.matches import Matches, apart, mutual_matches, sampled_rows, support
+from spotweave.core.integration.matches import Matches, apart, mutual_matches, nearest, sampled_rows, support
 
 
 def test_matches_are_those_of_a_double_loop(rng):
@@ -46,6 +46,27 @@ def test_counterparts_are_one_apart_where_batches_are_one_cloud_and_far_where_th
     E[200:] += 9
     assert apart(E, rows, mutual_matches(E, rows, n_neighs=10), n_neighs=10)[0, 1] > 4
     assert apart(E, rows, [], n_neighs=10)[0, 1] == np.inf
+
+
+def test_distance_of_counterparts_is_that_of_a_loop(rng):
+    E = np.concatenate([rng.normal(size=(30, 2)), 3 * rng.normal(size=(25, 2)) + [1, 0]])
+    rows, k = [np.arange(0, 30, 2), np.arange(30, 55)], 4
+    (m,) = mutual_matches(E, rows, n_neighs=5)
+    own = {}
+    for sample in rows:
+        for i in sample:
+            own[i] = np.sort(np.linalg.norm(E[sample] - E[i], axis=1))[1 : k + 1].mean()
+    ratios = [np.linalg.norm(E[i] - E[j]) / np.sqrt(own[i] * own[j]) for i, j in zip(m.i, m.j, strict=True)]
+    np.testing.assert_allclose(apart(E, rows, [m], n_neighs=k)[0, 1], np.median(ratios))
+
+
+def test_nearest_in_pieces_are_those_of_all_distances(rng, monkeypatch):
+    A, B = rng.normal(size=(23, 3)), rng.normal(size=(11, 3))
+    expected = np.sort(np.linalg.norm(A[:, None] - B[None], axis=2).argsort(axis=1)[:, :4], axis=1)
+    for most in (1, 40, 4_000_000):
+        monkeypatch.setattr("spotweave.core.integration.matches.MOST_SCORES", most)
+        np.testing.assert_array_equal(np.sort(nearest(A, B, 4), axis=1), expected)
+    assert nearest(A, B, 50).shape == (23, 11)
 
 
 def test_sample_is_ordered_and_within_batches(rng):

@@ -3,7 +3,7 @@ import numpy as np
 from spotweave.core.integration.sharing import shared_surroundings
 
 
-def test_differences_are_those_of_a_loop(rng):
+def test_differences_are_those_of_a_loop(rng, monkeypatch):
     n, k = 41, 3
     H, E, batch = rng.normal(size=(n, 4)), rng.normal(size=(n, 2)), np.arange(n) % 3
     shared = rng.random((n, 3)) * (rng.random((n, 3)) < 0.7)
@@ -18,6 +18,8 @@ def test_differences_are_those_of_a_loop(rng):
             near = rows[q][np.linalg.norm(E[rows[q]] - E[i], axis=1).argsort()[:k]]
             expected[i] += shared[i, q] * (H[near].mean(axis=0) - H[i])
         expected[i] *= shared[i].max() / shared[i].sum()
-    found = shared_surroundings(H, E, batch, rows, shared, n_neighs=k)
-    np.testing.assert_allclose(found, expected, atol=1e-12)
+    for chunk in (7, 50_000):
+        monkeypatch.setattr("spotweave.core.integration.sharing.CHUNK", chunk)
+        found = shared_surroundings(H, E, batch, rows, shared, n_neighs=k)
+        np.testing.assert_allclose(found, expected, atol=1e-12)
     np.testing.assert_array_equal(found[5], 0)

@@ -2,7 +2,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from spotweave.core.graph import knn
-from spotweave.core.integration.surroundings import averaged, find_view
+from spotweave.core.integration.surroundings import _noise, averaged, find_view
 from spotweave.core.propagate import row_normalise, symmetrise
 
 
@@ -51,3 +51,16 @@ def test_noise_everywhere_and_no_edges_leave_weights_of_one(rng):
     view = find_view(rng.normal(size=(60, 3)), sp.csr_matrix((60, 60)), np.zeros(60, int), n_axes=9, n_hops=2, rng=rng)
     np.testing.assert_array_equal(view.gain, 1)
     assert view.axes.shape == (3, 3)
+
+
+def test_noise_of_cells_is_found_beside_what_is_smooth(rng):
+    xy, W = lattice(40)
+    C = rng.normal(0, [0.5, 2.0], (1600, 2)) + 5 * np.sin(xy[:, :1] / 15)
+    np.testing.assert_allclose(_noise(C, W), [0.25, 4], rtol=0.08)
+    np.testing.assert_array_equal(_noise(C, sp.csr_matrix((1600, 1600))), 0)
+
+
+def test_where_nothing_is_smooth_no_direction_is_preferred(rng):
+    _, W = lattice(40)
+    view = find_view(rng.normal(size=(1600, 3)), W, np.zeros(1600, int), n_axes=3, n_hops=1, rng=rng)
+    np.testing.assert_array_equal(view.gain, 1)
