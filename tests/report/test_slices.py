@@ -105,7 +105,12 @@ def test_many_cells_are_sampled(slices_result, monkeypatch):
     monkeypatch.setattr(_slices, "_MOST_CELLS", 20)
     drawn: list = []
     figure = _slices.aligned(slices_result)
-    monkeypatch.setattr(_slices, "aligned", lambda adata, **_: drawn.append(adata) or figure)
+
+    def noted(adata, **_):
+        drawn.append(adata)
+        return figure
+
+    monkeypatch.setattr(_slices, "aligned", noted)
     Part(slices_result)
     assert drawn[0].n_obs == 20
     assert drawn[0].obs["slide"].nunique() == 2

@@ -46,9 +46,15 @@ def test_many_cells_are_scored_on_a_sample_of_all_batches_and_shown_whole(made, 
     tissue, P, batch = made
     asked: list = []
     monkeypatch.setattr(_integrate_scores, "MAX_ROWS", 100)
-    monkeypatch.setattr(_integrate_scores, "ilisi", lambda H, b, **_: asked.append(b) or 0.5)
+
+    def noted(H, of, **_):
+        asked.append(of)
+        return len(H) / 100
+
+    monkeypatch.setattr(_integrate_scores, "ilisi", noted)
     found = before_and_after(tissue, P, batch, np.random.default_rng(0))
     assert [len(b) for b in asked] == [100, 100]
+    assert found.scores["ilisi_after"] == 1
     assert 30 < asked[0].sum() < 70
     assert found.before.shape == found.after.shape == (288, 2)
 
