@@ -95,6 +95,6 @@ def _unknown(
 
 
 def blocks(n: int, g: int) -> Iterator[slice]:
-    """Slices over n spots of g genes, of `BLOCK_ENTRIES` each."""
-    step = max(BLOCK_ENTRIES // g, 16)
+    """Slices over n spots of g genes, of `BLOCK_ENTRIES` each, and of 4,096 spots at most."""
+    step = min(max(BLOCK_ENTRIES // g, 16), 4_096)
     return (slice(start, min(start + step, n)) for start in range(0, n, step))
