@@ -13,7 +13,7 @@ import spotweave.tl
 from spotweave._demo import genes_to_show
 from spotweave.cli import main
 
-PICTURES = "before_after denoised spatial_genes gene_modules imputed proportions integrated"
+PICTURES = "before_after denoised spatial_genes gene_modules imputed composition integrated"
 
 
 def test_pictures_scores_and_report(capsys, tmp_path, monkeypatch):

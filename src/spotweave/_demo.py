@@ -86,7 +86,7 @@ def _draw(folder: Path, adata: "AnnData", imputed: "AnnData", slices: "AnnData",
         "spatial_genes.png": pl.spatial_genes(adata),
         "gene_modules.png": pl.gene_modules(adata),
         "imputed.png": pl.imputed(imputed, measured=adata),
-        "proportions.png": pl.proportions(adata),
+        "composition.png": pl.composition(adata, _AFTER),
         "integrated.png": pl.integrated(slices),
     }
     for name, figure in pictures.items():

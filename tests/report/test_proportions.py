@@ -90,6 +90,9 @@ def test_pictures_fit_what_is_there(proportions_result):
         f"Maps of the shares of {', '.join(order)}",
         "Correlation of the shares of each two types, above what their fixed sum gives",
     ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_proportions, "_PIES", 76)  # a slide has 77 spots
+        assert "A pie" not in Part(proportions_result, library_key="slide").pictures[0]
     del proportions_result.obs["domain"], proportions_result.obsm["spatial"], proportions_result.uns["domain"]
     found = Part(proportions_result, library_key="slide").pictures
     assert [alt.split()[0] for alt in found] == ["Mean", "Correlation"]

@@ -13,8 +13,8 @@ from ..pl._colocation import colocation
 from ..pl._composition import composition
 from ..pl._layout import plan
 from ..pl._panels import draw_grid
-from ..pl._proportions import MOST_PIES, share_maps
 from ..pl._proportions import proportions as pies
+from ..pl._proportions import share_maps
 from ..pl._shares import UNKNOWN, Shares, by_mean, shares_of, some_types
 from ._context import Context, Section
 from ._denoised import thin
@@ -24,6 +24,7 @@ from ._render import render
 from ._trust import Check
 
 _TYPES, _SLIDES = 8, 3  # mapped
+_PIES = 1_500  # spots of a slide beyond which pies are too small for the page
 _COLUMNS = 4
 _SMALL = 0.75  # of the size that maps have elsewhere
 _CONFUSED = -0.7  # correlation of errors below which two types trade places
@@ -123,7 +124,7 @@ def _bars(context: Context) -> Markup | None:
 
 def _pies(context: Context) -> Markup | None:
     sizes = [len(rows) for _, rows in context.slides]
-    if context.spatial_key not in context.adata.obsm or max(sizes) > MOST_PIES or len(sizes) > _SLIDES:
+    if context.spatial_key not in context.adata.obsm or max(sizes) > _PIES or len(sizes) > _SLIDES:
         return None
     figure = pies(
         context.adata, spatial_key=context.spatial_key, library_key=context.slide_key, ncols=_SLIDES, image=False
