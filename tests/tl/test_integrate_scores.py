@@ -65,6 +65,7 @@ def test_views_share_their_axes(made):
     still = before_and_after(tissue, tissue.P, batch, np.random.default_rng(0))
     np.testing.assert_allclose(still.after, still.before, atol=1e-5)
     np.testing.assert_allclose(view.before, still.before, atol=1e-5)
+    np.testing.assert_allclose([view.before.mean(axis=0), view.after.mean(axis=0)], 0, atol=1e-4)
     gap = [abs(V[batch == 1, 1].mean() - V[batch == 0, 1].mean()) for V in (view.before, view.after)]
     assert gap[1] < 0.2 * gap[0]
 
