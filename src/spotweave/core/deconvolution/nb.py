@@ -16,6 +16,8 @@ from .smoothing import smoothed
 from .spot_model import quadratic
 from .variation import within_types
 
+FREE_STEPS = 6
+"""Of reweighting; later ones go half the way, as variances and weights may chase each other in a circle."""
 STILL = 5e-3
 """Share of a spot's counts: weights that move less have stopped."""
 
@@ -161,9 +163,11 @@ def _fit_all(
     total = np.zeros((k, k))
     for rows in blocks(*X.shape):
         x, w = dense_rows(X, rows), np.tile(size[rows, None] / k, (1, k))
-        for _ in range(params.n_final):
+        for step in range(params.n_final):
             at = quadratic(model, x, w, size[rows])
             before, w = w, solve(at.H, at.b, w)
+            if step >= FREE_STEPS:
+                w = (w + before) / 2
             still = np.abs(w - before).max(axis=1) <= STILL * np.maximum(size[rows], 1.0)
             if still.all():
                 break
