@@ -1,6 +1,7 @@
-"""Stereoscope (Andersson et al. 2020, Commun. Biol. 3:565) of scvi-tools: 100 epochs of the reference, as in Open Problems.
+"""Stereoscope (Andersson et al. 2020, Commun. Biol. 3:565) of scvi-tools.
 
-The tutorial has 10,000 epochs of some 30 steps for the spots; here as many as make up 10,000 steps.
+Epochs of either model are as many as make up 10,000 steps: a number of epochs, as in its tutorials, would be too few
+steps for a small reference.
 """
 
 from typing import Any
@@ -25,9 +26,12 @@ def deconvolve(X: Any, R: Any, labels: np.ndarray, xy: np.ndarray, seed: int) ->
     spots.var_names = cells.var_names = genes
     scvi.external.RNAStereoscope.setup_anndata(cells, labels_key="type")
     reference = scvi.external.RNAStereoscope(cells)
-    reference.train(max_epochs=100, accelerator="cpu", enable_progress_bar=False)
+    reference.train(max_epochs=_epochs(R.shape[0]), batch_size=BATCH, accelerator="cpu", enable_progress_bar=False)
     scvi.external.SpatialStereoscope.setup_anndata(spots)
     model = scvi.external.SpatialStereoscope.from_rna_model(spots, reference)
-    epochs = -(-N_STEPS // -(-X.shape[0] // BATCH))
-    model.train(max_epochs=epochs, batch_size=BATCH, accelerator="cpu", enable_progress_bar=False)
+    model.train(max_epochs=_epochs(X.shape[0]), batch_size=BATCH, accelerator="cpu", enable_progress_bar=False)
     return model.get_proportions()[names].to_numpy()
+
+
+def _epochs(n: int) -> int:
+    return -(-N_STEPS // -(-n // BATCH))
