@@ -89,7 +89,8 @@ def deconvolve(  # noqa: PLR0913 (keyword-only options of one verb)
         use it where you have reason to think that a type is missing.
     smoothness
         How much the neighbours of a spot count beside its own counts (``"nb"``): 0 not at all, 1 as much as the
-        counts of a typical spot. Of use where spots are shallow; it blurs borders and rare cells.
+        counts of a typical spot. It shows gradients; it blurs borders and rare cells, and costs
+        accuracy on every set measured.
     layer, reference_layer
         Layers of raw counts; None: ``layers["counts"]`` when there, else ``X``.
     min_cells
