@@ -102,7 +102,7 @@ def test_every_option_is_passed(capsys, files, tmp_path, monkeypatch):
         (["-o", "{tmp}/out.h5ad"], "--labels-key"),
         (["-o", "{tmp}/out.h5ad", "--labels-key", "nope"], "labels_key='nope'"),
         (["-o", "{tmp}/out.h5ad", "--labels-key", "cell_type", "--method", "magic"], '"nb", '),
-        (["-o", "{tmp}/out.h5ad", "--labels-key", "cell_type", "--method", "nnls", "--unknown"], "method='nb'"),
+        (["-o", "{tmp}/out.h5ad", "--labels-key", "cell_type", "--method", "nnls", "--unknown"], "found method='nnls'"),
     ],
 )
 def test_wrong_options_are_one_line_and_status_2(capsys, files, tmp_path, options, text):
