@@ -80,7 +80,7 @@ def test_scaling_has_spots_and_a_reference(monkeypatch, tmp_path):
     for name, value in (("N_GENES", 50), ("N_TYPES", 5), ("N_REFERENCE", 60)):
         monkeypatch.setattr(scaling, name, value)
     item = scaling.target(120)
-    both = scaling.load(item, item.source.locate(tmp_path, tmp_path))
+    both = scaling.load(item, item.source.locate(tmp_path, tmp_path))  # type: ignore[arg-type]
     assert (both.target.shape, both.reference.shape) == ((120, 50), (60, 50))
     truth = both.target.obsm["proportions_true"]
     both.target.obsm["proportions"] = truth[truth.columns[::-1]]

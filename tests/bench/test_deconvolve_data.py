@@ -44,8 +44,8 @@ def test_genes_and_labels_are_matched_by_name(item, tmp_path):
     assert problem.types == ("a", "b", "rare")
     assert [problem.types[k] for k in problem.labels] == cells.obs["kind"].iloc[kept].tolist()
     np.testing.assert_array_equal(problem.xy, spots.obsm["spatial"])
-    np.testing.assert_allclose(problem.truth, spots.obsm["truth"].to_numpy() / 6)
-    np.testing.assert_allclose(problem.missing_truth, 0, atol=1e-12)
+    np.testing.assert_allclose(problem.truth, spots.obsm["truth"].to_numpy() / 6)  # type: ignore[arg-type]
+    np.testing.assert_allclose(problem.missing_truth, 0, atol=1e-12)  # type: ignore[arg-type]
 
 
 def test_each_part_is_given_the_cells_of_the_others(item, tmp_path):
@@ -56,8 +56,8 @@ def test_each_part_is_given_the_cells_of_the_others(item, tmp_path):
     assert second.types == third.types == ("a", "b")
     np.testing.assert_array_equal(second.X.toarray(), spots.X.toarray()[2:4, :3])
     counted = spots.obsm["truth"].to_numpy()[2:4] / 6
-    np.testing.assert_allclose(second.truth, counted[:, :2])
-    np.testing.assert_allclose(second.missing_truth, counted[:, 2], atol=1e-12)
+    np.testing.assert_allclose(second.truth, counted[:, :2])  # type: ignore[arg-type]
+    np.testing.assert_allclose(second.missing_truth, counted[:, 2], atol=1e-12)  # type: ignore[arg-type]
 
 
 def test_markers_are_kept_out_and_measured(item, tmp_path):
@@ -82,7 +82,7 @@ def test_what_has_no_counts_is_left_out(item, tmp_path):
     kept = [0, 1, 2, 3, 5]
     np.testing.assert_array_equal(problem.X.toarray(), X[kept][:, [0, 2]])
     np.testing.assert_array_equal(problem.xy, spots.obsm["spatial"][kept])
-    np.testing.assert_allclose(problem.truth, spots.obsm["truth"].to_numpy()[kept] / 6)
+    np.testing.assert_allclose(problem.truth, spots.obsm["truth"].to_numpy()[kept] / 6)  # type: ignore[arg-type]
 
 
 def test_no_common_gene_is_an_error(item, tmp_path):
@@ -97,8 +97,8 @@ def test_simulated_spots_lack_a_type(tmp_path):
     item = SpotSet("sim", pair, "proportions_true")
     [problem] = read_problems(item, pair.locate(tmp_path, tmp_path))
     assert problem.types == ("type_1", "type_3", "type_4")
-    np.testing.assert_allclose(problem.truth.sum(axis=1) + problem.missing_truth, 1)
-    assert 0.02 < problem.missing_truth.mean() < 0.9
+    np.testing.assert_allclose(problem.truth.sum(axis=1) + problem.missing_truth, 1)  # type: ignore[union-attr]
+    assert 0.02 < problem.missing_truth.mean() < 0.9  # type: ignore[union-attr]
     assert problem.X.shape == (60, problem.R.shape[1])
 
 

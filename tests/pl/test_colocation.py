@@ -26,11 +26,11 @@ def test_fields_hold_the_excess_in_the_order_of_the_names(proportions_result):
     limit = max(np.abs(v[off]).max() for v in values)
     for ax, expected in zip((within, near), values, strict=True):
         shown = ax.images[0].get_array()
-        np.testing.assert_allclose(shown[off], expected[off])
-        assert np.diag(shown.mask).all()
+        np.testing.assert_allclose(shown[off], expected[off])  # type: ignore[index]
+        assert np.diag(shown.mask).all()  # type: ignore[union-attr]
         assert ax.images[0].get_clim() == (pytest.approx(-limit), pytest.approx(limit))
     texts = {text.get_text() for text in within.texts}
-    assert f"{within.images[0].get_array()[0, 1]:.2f}".replace("0.", ".").replace("-", "−") in texts
+    assert f"{within.images[0].get_array()[0, 1]:.2f}".replace("0.", ".").replace("-", "−") in texts  # type: ignore[index]
     assert bar.get_images() == []
 
 
@@ -43,14 +43,14 @@ def test_without_a_graph_there_is_one_matrix_and_types_can_be_chosen(proportions
     place = [list(proportions_result.obsm["proportions"].columns).index(name) for name in order]
     shown = figure.axes[0].images[0].get_array()
     off = ~np.eye(3, dtype=bool)
-    np.testing.assert_allclose(shown[off], found[np.ix_(place, place)][off])
+    np.testing.assert_allclose(shown[off], found[np.ix_(place, place)][off])  # type: ignore[index]
 
 
 def test_constant_types_are_grey_and_not_numbered(proportions_result):
     proportions_result.obsm["proportions"]["rare"] = 0.0
     ax = pl.colocation(proportions_result).axes[0]
     j = labels(ax.xaxis).index("rare")
-    assert ax.images[0].get_array().mask[j].all()
+    assert ax.images[0].get_array().mask[j].all()  # type: ignore[union-attr]
     assert len(ax.texts) == 1 + 5 * 4  # the note, and fields of the others
 
 

@@ -50,9 +50,9 @@ def test_pies_take_the_place_of_markers_and_keep_the_legend(rng):
     draw_pies(ax, panel, P, values.colors, size=0.5)
     (pies,) = ax.collections
     n = len(wedges(xy, P, 1)[1])
-    assert len(pies.get_paths()) == len(pies.get_facecolors()) == n
-    np.testing.assert_array_equal(pies.get_facecolors()[:2], [[1, 0, 0, 1], [0, 0, 1, 1]])
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
+    assert len(pies.get_paths()) == len(pies.get_facecolors()) == n  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(pies.get_facecolors()[:2], [[1, 0, 0, 1], [0, 0, 1, 1]])  # type: ignore[attr-defined]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]  # type: ignore[union-attr]
     assert ax.get_title() == "title"
     assert ax.get_aspect() == 1
     assert 0.45 < pie_radius(panel) < 0.5

@@ -27,10 +27,10 @@ def test_pies_of_both_slides_in_the_colours_of_the_types(proportions_result):
     assert [ax.get_title() for ax in figure.axes] == ["A", "B"]
     assert figure.axes[0].get_legend() is None
     legend = figure.axes[1].get_legend()
-    assert [text.get_text() for text in legend.get_texts()] == order
+    assert [text.get_text() for text in legend.get_texts()] == order  # type: ignore[union-attr]
     shares = shares_of(proportions_result)
     colors = [shares.colors[shares.names.index(name)] for name in order]
-    assert [handle.get_color() for handle in legend.get_lines()] == colors
+    assert [handle.get_color() for handle in legend.get_lines()] == colors  # type: ignore[union-attr]
     for slide, pies in zip("AB", pies_of(figure), strict=True):
         rows = (proportions_result.obs["slide"] == slide).to_numpy()
         expected = wedges(proportions_result.obsm["spatial"][rows], table[order].to_numpy()[rows], 1.0)[1]
@@ -40,7 +40,7 @@ def test_pies_of_both_slides_in_the_colours_of_the_types(proportions_result):
 
 def test_chosen_types_and_the_others(proportions_result):
     figure = pl.proportions(proportions_result, types=["rare", "neuron"])
-    texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]  # type: ignore[union-attr]
     assert texts == ["rare", "neuron", "others"]
     assert figure.axes[0].get_title() == "cell types"
 

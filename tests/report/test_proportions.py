@@ -19,7 +19,7 @@ class Part:
     """Text, pictures and rows of the section."""
 
     def __init__(self, adata, **options):
-        self.html = str(_proportions.proportions(Context(adata, **options)).html)
+        self.html = str(_proportions.proportions(Context(adata, **options)).html)  # type: ignore[union-attr]
         self.words = " ".join(re.sub(r"<[^>]+>", " ", self.html).replace("&#39;", "'").split())
         self.pictures = re.findall(r'alt="([^"]*)" src="data:image/png;base64,', self.html.replace("&#39;", "'"))
         rows = re.findall(r"<tr.*?</tr>", self.html, re.S)
