@@ -54,12 +54,19 @@ def test_page():
     assert "absent" not in layers
     assert "uniform" not in layers
     assert cells(missing, "method")[7:9] == ["unknown RMSE", "unknown r"]
-    assert cells(missing, "`nnls`")[7:] == ["0.050", "0.900", "2", ""]
+    assert cells(missing, "`nnls`")[7:] == ["0.050", "0.900", "2"], "cell2location was not run there"
     assert cells(missing, "`rctd`")[7:9] == ["", ""]
-    assert cells(pdac, "method") == ["marker r", "CPU s", "cell2location / this"]
-    assert cells(pdac, "`nnls`") == ["0.600", "2", ""]
+    assert cells(pdac, "method") == ["marker r", "CPU s"]
+    assert cells(pdac, "`nnls`") == ["0.600", "2"]
     assert cells(pdac, "z") == ["0.250"]
     assert "a\\|b" in failed
+
+
+def test_what_was_not_run_is_not_told():
+    with_it = deconvolve_page(pd.DataFrame([row("sim_layers", "nnls"), row("sim_layers", "cell2location")]))
+    without = deconvolve_page(pd.DataFrame([row("sim_layers", "nnls")]))
+    assert "cell2location ran for 10,000 epochs" in with_it
+    assert "cell2location" not in without
 
 
 def test_page_without_results():

@@ -32,8 +32,10 @@ SAID = (
     "type over spots; false mass: share given to types that are not in the spot. Unknown: the share that a method "
     "gives to no type, against the share of cells whose type the reference lacks. Marker r (no truth): correlation of "
     "the share of types with that of their marker genes, which no method was given. CPU seconds of the method alone, "
-    f"sums over held-out parts. cell2location ran for {EPOCHS:,} epochs, not 30,000, and was told the mean number of "
-    "cells in a spot. Bold: the best of a column.\n"
+    "sums over held-out parts. Bold: the best of a column. "
+)
+SAID_OF_RIVAL = (
+    f"cell2location ran for {EPOCHS:,} epochs, not 30,000, and was told the mean number of cells in a spot. "
 )
 
 
@@ -41,11 +43,17 @@ def deconvolve_page(rows: pd.DataFrame, types: pd.DataFrame | None = None) -> st
     """Return the summary of all rows of ``deconvolve.csv``, and of its types."""
     good, parts = summary.succeeded(rows), ["# Composition of spots\n"]
     if len(good):
-        parts += [f"{SAID[:-1]} Means over seeds; {threads(good)}.\n"]
+        told = SAID_OF_RIVAL if _rival(good) else ""
+        parts += [f"{SAID}{told}Means over seeds; {threads(good)}.\n"]
         parts += _overview(good)
         for name in (name for name in SETS if (good["dataset"] == name).any()):
             parts += _section(name, good[good["dataset"] == name], types)
     return "\n".join([*parts, *failures(rows), "---\n", f"Summed up on {host()}\n"])
+
+
+def _rival(rows: pd.DataFrame) -> str | None:
+    """The method whose seconds are compared, where it was run."""
+    return RIVAL if (rows["method"] == RIVAL).any() else None
 
 
 def _overview(rows: pd.DataFrame) -> list[str]:
@@ -59,7 +67,7 @@ def _overview(rows: pd.DataFrame) -> list[str]:
     complete = [name for name in names if means["rmse"].get(name, (0.0, 0))[1] == n_sets]
     values = {column: {name: means[column][name][0] for name in complete} for column in COLUMNS}
     cpu = rows.groupby(["dataset", "method"])["fit_cpu_s"].median().groupby("method").mean()
-    return [f"## Mean of {n_sets} sets\n", method_table(values, complete, COLUMNS, plain(cpu), RIVAL)]
+    return [f"## Mean of {n_sets} sets\n", method_table(values, complete, COLUMNS, plain(cpu), _rival(rows))]
 
 
 def _section(name: str, rows: pd.DataFrame, types: pd.DataFrame | None) -> list[str]:
@@ -75,7 +83,7 @@ def _section(name: str, rows: pd.DataFrame, types: pd.DataFrame | None) -> list[
     values = {column: plain(rows.groupby("method")[column].mean()) for column in columns}
     methods, cpu = in_order(rows["method"], METHODS), plain(rows.groupby("method")["fit_cpu_s"].median())
     own = [] if types is None else _types(types[types["dataset"] == name])
-    return [f"## {name}\n", said, method_table(values, methods, columns, cpu, RIVAL), *own]
+    return [f"## {name}\n", said, method_table(values, methods, columns, cpu, _rival(rows)), *own]
 
 
 def _types(types: pd.DataFrame) -> list[str]:
