@@ -58,8 +58,9 @@ def align(  # noqa: PLR0913  (keyword-only options of one verb)
     Slices are compared by components of their expression, averaged over surroundings, that vary most smoothly over
     the tissue. Every rotation (in steps of 5 degrees) and every shift of a slice over the reference is scored by how
     much the features tell of each other, times the share that overlaps; the best placements, and the best ones at
-    other rotations, are refined; borders of the tissue take part where the features do not contradict them. Offsets and factors between slices (batch effects) are of no account, overlap may be
-    partial. A slice that is ambiguous over the reference is tried over slices that are in place.
+    other rotations, are refined; borders of the tissue take part where the features do not contradict them. Offsets
+    and factors between slices (batch effects) are of no account, overlap may be partial. A slice that is ambiguous over
+    the reference is tried over slices that are in place.
 
     ``method="fgw"`` couples some spots by fused Gromov-Wasserstein transport instead, as PASTE does (package POT,
     ``pip install 'spotweave[ot]'``).
@@ -113,24 +114,22 @@ def align(  # noqa: PLR0913  (keyword-only options of one verb)
       times its matrix is its place, before the warp. Images can be moved with it too.
     * ``fit``, a table with a row for each slice:
 
-      ============================= ==================================================================================
-      ``via``                       slice that it was laid over
-      ``rotation``, ``scale``       degrees, and factor
-      ``mirrored``                  whether left and right changed places
-      ``agreement_before``          mean correlation of features (by variance) where slices overlapped as they were
-      ``agreement``                 the same after placing
-      ``overlap``                   share of the smaller slice that lies on the other one
-      ``residual``                  median distance of spots that choose each other by features (within 4), in
-                                    distances between spots; about 2.5 by chance
-      ``warp``, ``warp_gain``       mean displacement by the warp in distances between spots, and the share of the
-                                    held-out difference that it removed
-      ``contrast``                  score of the best placement over that of a typical rotation
-      ``outline``                   correlation of the borders of the tissue, 0 where these were not used: the features
-                                    contradict those of a capture area
-      ``rival``, ``rival_mirrored`` score of the best other rotation (more than 30 degrees away), and of the best
-                                    mirrored placement, over the best score
-      ``converged``, ``warning``    the latter empty, or what to be careful about
-      ============================= ==================================================================================
+      - ``via``: slice that it was laid over
+      - ``rotation``, ``scale``: degrees, and factor
+      - ``mirrored``: whether left and right changed places
+      - ``agreement_before``: mean correlation of features (by variance) where slices overlapped as they were
+      - ``agreement``: the same after placing
+      - ``overlap``: share of the smaller slice that lies on the other one
+      - ``residual``: median distance of spots that choose each other by features (within 4), in distances between
+        spots; about 2.5 by chance
+      - ``warp``, ``warp_gain``: mean displacement by the warp in distances between spots, and the share of the
+        held-out difference that it removed
+      - ``contrast``: score of the best placement over that of a typical rotation
+      - ``outline``: correlation of the borders of the tissue, 0 where these were not used: the features
+        contradict those of a capture area
+      - ``rival``, ``rival_mirrored``: score of the best other rotation (more than 30 degrees away), and of the
+        best mirrored placement, over the best score
+      - ``converged``, ``warning``: the latter empty, or what to be careful about
 
     Raises
     ------
