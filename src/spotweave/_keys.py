@@ -17,6 +17,7 @@ LOWER, UPPER = "lower", "upper"  # layers: ends of the interval of imputed count
 INTEGRATED = "integrated"  # obsm["X_integrated"]: components of tl.integrate; uns["integrate"]: its parameters
 ALIGNED = "spatial_aligned"  # obsm: places of tl.align in the frame of one slice; uns["align"]: its transforms
 PROPORTIONS = "proportions"  # obsm: shares of cell types of tl.deconvolve
+UNKNOWN = "unknown"  # column of these shares: cells that the reference lacks
 DECONVOLVE = "deconvolve"  # uns: parameters, table of types and scores of tl.deconvolve
 SIMULATION = "simulation"  # uns: truth of a simulated tissue
 

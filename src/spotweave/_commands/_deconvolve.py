@@ -5,15 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from ._app import AS_IT_IS, Output, Reading, Seed, Settings, app, say, settings_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _NAMED = 8  # types in a line
-_CONFUSED = -0.7  # as the verb's warning
 
 
 @app.command
@@ -140,12 +137,9 @@ def _confused(types: "pd.DataFrame") -> list[str]:
     """Pairs whose parts cannot be told, the worst first."""
     if "correlation" not in types:
         return []
-    pairs: dict[frozenset[str], float] = {}
-    for name, other, r in zip(types.index, types["confused_with"], types["correlation"], strict=True):
-        if np.isfinite(r) and r < _CONFUSED:
-            pair = frozenset((str(name), str(other)))
-            pairs[pair] = min(float(r), pairs.get(pair, 0.0))
+    from ..core.deconvolution.confusion import confused_pairs
+
+    pairs = confused_pairs(types.index, types["confused_with"], types["correlation"])
     if not pairs:
         return ["all types can be told apart"]
-    order = sorted(pairs, key=lambda pair: (pairs[pair], sorted(pair)))
-    return [f"hard to tell apart: {', '.join(' and '.join(sorted(pair)) for pair in order)}"]
+    return [f"hard to tell apart: {', '.join(map(' and '.join, pairs))}"]

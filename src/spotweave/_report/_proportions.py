@@ -9,13 +9,14 @@ from markupsafe import Markup
 
 from .. import _keys as keys
 from .._check import InputError
+from ..core.deconvolution.confusion import CONFUSED, confused_pairs
 from ..pl._colocation import colocation
 from ..pl._composition import composition
 from ..pl._layout import plan
 from ..pl._panels import draw_grid
 from ..pl._proportions import proportions as pies
 from ..pl._proportions import share_maps
-from ..pl._shares import UNKNOWN, Shares, by_mean, shares_of, some_types
+from ..pl._shares import Shares, by_mean, shares_of, some_types
 from ._context import Context, Section
 from ._denoised import thin
 from ._map import MAX_CELLS
@@ -27,7 +28,6 @@ _TYPES, _SLIDES = 8, 3  # mapped
 _PIES = 1_500  # spots of a slide beyond which pies are too small for the page
 _COLUMNS = 4
 _SMALL = 0.75  # of the size that maps have elsewhere
-_CONFUSED = -0.7  # correlation of errors below which two types trade places
 _MUCH = 0.1  # mean share of the unknown, or of background, that needs an explanation
 _PAIRED = 14  # types in the matrices
 
@@ -58,7 +58,7 @@ def proportions(context: Context) -> Section | None:
 
 
 def _statement(context: Context, shares: Shares, result: Mapping[str, Any]) -> str:
-    n = len(shares.names) - (UNKNOWN in shares.names)
+    n = len(shares.names) - (keys.UNKNOWN in shares.names)
     params = result.get("params", {})
     method = params.get("method") if isinstance(params, Mapping) else None
     by = f", found by {method}" if method else ""
@@ -78,17 +78,16 @@ def _checks(result: Mapping[str, Any], types: pd.DataFrame, shares: Shares) -> l
 def _told_apart(types: pd.DataFrame) -> Check:
     if not {"confused_with", "correlation"} <= set(types.columns):
         return Check("unknown", "How well types are told apart is not stored", "")
-    hard = types[types["correlation"].astype(float) < _CONFUSED]
-    pairs = sorted({" and ".join(sorted((str(name), str(row["confused_with"])))) for name, row in hard.iterrows()})
+    pairs = sorted(map(" and ".join, confused_pairs(types.index, types["confused_with"], types["correlation"])))
     if not pairs:
         return Check("good", "All types can be told apart", "The errors of no two types trade places.")
     return Check("warn", f"Hard to tell apart: {'; '.join(pairs)}", "Trust the sum of each pair sooner than its parts.")
 
 
 def _unknown(shares: Shares) -> Check | None:
-    if UNKNOWN not in shares.names:
+    if keys.UNKNOWN not in shares.names:
         return None
-    mean = float(np.nanmean(shares.values[:, shares.names.index(UNKNOWN)]))
+    mean = float(np.nanmean(shares.values[:, shares.names.index(keys.UNKNOWN)]))
     claim = f"{mean:.1%} of the cells are of types that the reference lacks"
     if mean > _MUCH:
         return Check("warn", claim, "Look where they lie; programs of the tissue are taken for them as well.")
@@ -186,7 +185,7 @@ def _reference(types: pd.DataFrame, name: str) -> dict[str, str]:
         "depth": _number(row.get("depth"), "{:,.0f}"),
         "inflation": _number(row.get("inflation"), "{:.1f}"),
         "confused": f"{row['confused_with']} (−{-r:.2f})" if r < 0 else "",
-        "hard": "yes" if r < _CONFUSED else "",
+        "hard": "yes" if r < CONFUSED else "",
     }
 
 

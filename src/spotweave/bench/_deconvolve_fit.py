@@ -7,13 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from .. import _keys as keys
 from . import _peer_process as process
 from ._deconvolve_data import Problem, Spots
 from ._impute_fit import script_of, summed
 from ._peer_process import Peer
 
-UNKNOWN = "unknown"
-"""Column of the share that belongs to no type of the reference."""
 PEERS = {
     "cell2location": Peer("SPOTWEAVE_PEER_CELL2LOCATION", "cell2location"),
     "rctd": Peer("SPOTWEAVE_PEER_RCTD", "rctd-py"),
@@ -92,5 +91,5 @@ def _ours(problem: Problem, seed: int, **options: Any) -> np.ndarray:
     spots = AnnData(problem.X, var=genes, obsm={"spatial": problem.xy})
     tl.deconvolve(spots, AnnData(problem.R, obs=cells, var=genes), labels_key="type", rng=seed, **options)
     found = spots.obsm["proportions"]
-    unknown = [UNKNOWN] if UNKNOWN in found.columns else []
+    unknown = [keys.UNKNOWN] if keys.UNKNOWN in found.columns else []
     return found[[*problem.types, *unknown]].to_numpy()

@@ -14,7 +14,7 @@ from ._colors import MISSING, Palette, given_colors, stored_colors
 if TYPE_CHECKING:
     from anndata import AnnData
 
-UNKNOWN, UNKNOWN_COLOR = "unknown", "#8a8a8a"
+UNKNOWN_COLOR = "#8a8a8a"
 OTHERS = "others"
 MOST = 16
 """Types in colours of their own, more cannot be told apart; the least abundant are drawn together."""
@@ -74,6 +74,6 @@ def _colors(adata: "AnnData", key: str, names: list[str], order: np.ndarray, pal
     stored = stored_colors(adata.uns.get(keys.colors(key)), len(names))
     if stored is not None:
         return stored
-    known = [names[j] for j in order if names[j] != UNKNOWN]
+    known = [names[j] for j in order if names[j] != keys.UNKNOWN]
     found = dict(zip(known, distinct(len(known)), strict=True))
     return [found.get(name, UNKNOWN_COLOR) for name in names]

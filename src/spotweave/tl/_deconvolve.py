@@ -12,6 +12,7 @@ from .._check import check_choice, check_range, fail, listing
 from .._gene_names import match_genes
 from .._table import get_codes, get_coords, get_table, logger, write
 from .._table import params as run_params
+from ..core.deconvolution.confusion import confused_pairs
 from ..core.deconvolution.nb import NbParams
 from ..core.imputation.pair import sizes, totals
 from ._deconvolve_methods import METHODS, Found
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
 
 REGRESSIONS = ("nb", "combined")
 """Methods that have settings."""
-UNKNOWN = "unknown"
-"""Column of what the reference lacks."""
-CONFUSED = -0.7
-"""Correlation of errors below which two types are said to be hard to tell apart."""
 
 
 class Proportions(NamedTuple):
@@ -157,8 +154,8 @@ def deconvolve(  # noqa: PLR0913 (keyword-only options of one verb)
         raise fail(f"`unknown`, `smoothness` and settings with {listing(REGRESSIONS)} only", f"method={method!r}")
     settings = configured(params or NbParams(), options)
     codes, types = read_labels(reference, labels_key, min_cells)
-    if unknown and UNKNOWN in types:
-        raise fail(f"no type called {UNKNOWN!r} beside unknown=True", f"types {listing(types)}", "Rename it.")
+    if unknown and keys.UNKNOWN in types:
+        raise fail(f"no type called {keys.UNKNOWN!r} beside unknown=True", f"types {listing(types)}", "Rename it.")
     X, R = read_role(adata, layer, "target", warn=False), read_role(reference, reference_layer, "reference")
     match = match_genes(adata.var, reference.var, target_totals=totals(X), reference_totals=totals(R))
     match = with_counts(match, totals(X), totals(R))
@@ -173,7 +170,7 @@ def deconvolve(  # noqa: PLR0913 (keyword-only options of one verb)
             X, R[rows], codes[rows], len(types), graph=graph, smoothness=smoothness, unknown=unknown, params=settings,
             rng=generator,
         )  # fmt: skip
-    columns = pd.Index([*types, UNKNOWN] if unknown else types)
+    columns = pd.Index([*types, keys.UNKNOWN] if unknown else types)
     result = _result(found, adata.obs_names, columns)
     result.report.update(_said(found, columns, np.bincount(codes, minlength=len(types)), sizes(R), codes))
     used = run_params(
@@ -228,8 +225,7 @@ def _warn(types: pd.DataFrame, n_empty: int) -> None:
         logger.warning("%d spots have no counts of shared genes; they get the mean proportions of all others", n_empty)
     if "correlation" not in types:
         return
-    hard = types[types["correlation"] < CONFUSED]
-    pairs = {frozenset((str(name), str(row["confused_with"]))) for name, row in hard.iterrows()}
+    pairs = confused_pairs(types.index, types["confused_with"], types["correlation"])
     if pairs:
-        said = listing(sorted(" and ".join(sorted(pair)) for pair in pairs))
+        said = listing(sorted(map(" and ".join, pairs)))
         logger.warning("hard to tell apart, trust their sum sooner than each: %s", said)

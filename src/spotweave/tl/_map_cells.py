@@ -15,14 +15,11 @@ from .._table import params as run_params
 from ..core.deconvolution.mapping import CellMapping
 from ..core.deconvolution.mapping import map_cells as learn_map
 from ..core.imputation.pair import sizes, totals
-from ._denoise_input import read_counts
 from ._project import check_attributes, project
+from ._two_tables import LEAST_SHARED, read_role
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-LEAST_SHARED = 10
-"""Genes that spots and reference must share."""
 
 
 class CellMap(NamedTuple):
@@ -114,7 +111,10 @@ def map_cells(
     check_range(max_reference, "max_reference", low=2, integer=True)
     attributes = [attributes] if isinstance(attributes, str) else list(attributes or [])
     check_attributes(reference, attributes)
-    X, R = _read(adata, layer, "target"), _read(reference, reference_layer, "reference")
+    X, R = (
+        read_role(adata, layer, "target", warn=False),
+        read_role(reference, reference_layer, "reference"),
+    )
     match = match_genes(
         adata.var, reference.var, least=LEAST_SHARED, target_totals=totals(X), reference_totals=totals(R)
     )
@@ -147,14 +147,6 @@ def map_cells(
     all_rows = sp.csr_matrix((np.ones(len(rows), np.float32), (rows, np.arange(len(rows)))), (len(mass), len(rows)))
     report = _said(found, match, len(rows)) | {"params": used}
     return CellMap(sp.csr_matrix(all_rows @ found.weights), pd.Series(mass, reference.obs_names), tables, report)
-
-
-def _read(adata: "AnnData", layer: str | None, role: str) -> sp.csr_matrix:
-    """Counts of one of the two tables; an error says which."""
-    try:
-        return read_counts(adata, layer, warn=False)
-    except ValueError as error:
-        raise type(error)(f"{role}: {error}") from None
 
 
 def _drawn(filled: np.ndarray, group: np.ndarray | None, most: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,10 +1,13 @@
 """Types that the counts of a spot can hardly tell apart."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 RIDGE = 1e-6
+CONFUSED = -0.7
+"""Correlation of errors below which two types are said to be hard to tell apart."""
 
 
 class Confusion(NamedTuple):
@@ -41,3 +44,13 @@ def confusion(information: np.ndarray) -> Confusion:
     np.fill_diagonal(r, 0.0 if t == 1 else np.inf)
     nearest = r.argmin(axis=1)
     return Confusion(np.maximum(np.diag(V), 1.0), nearest, r[np.arange(t), nearest])
+
+
+def confused_pairs(names: Iterable[str], others: Iterable[str], correlation: Iterable[float]) -> list[tuple[str, str]]:
+    """Pairs of types whose errors correlate below `CONFUSED`, the worst first, names in order; NaN is no pair."""
+    pairs: dict[tuple[str, str], float] = {}
+    for name, other, r in zip(names, others, correlation, strict=True):
+        if r < CONFUSED:
+            first, second = sorted((str(name), str(other)))
+            pairs[first, second] = min(float(r), pairs.get((first, second), 0.0))
+    return sorted(pairs, key=lambda pair: (pairs[pair], pair))

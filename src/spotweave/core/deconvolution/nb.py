@@ -155,10 +155,8 @@ def _fit_all(
     """Weights of all spots, standard deviations, mean information, and whether the weights stood still."""
     model, n, k = shared.model, X.shape[0], len(shared.model.S)
     own = _own(shared.n_types, k, background=params.background)
-    smooth = smoothness > 0 and graph is not None
     W, steady = np.empty((n, k)), []
-    H = np.empty((n, k, k), np.float32) if smooth else None
-    B = np.empty((n, k), np.float32)
+    kept = (np.empty((n, k, k), np.float32), np.empty((n, k), np.float32)) if smoothness > 0 else None
     sd = np.empty((n, len(own)), np.float32) if params.n_draws else None
     total = np.zeros((k, k))
     for rows in blocks(*X.shape):
@@ -176,8 +174,8 @@ def _fit_all(
         total += (at.H * size[rows, None, None] ** 2).sum(axis=0)
         if sd is not None:
             sd[rows] = shares_sd(at.H, at.b, w, own=own, cells=cells, n_draws=params.n_draws, rng=rng)
-        if H is not None:
-            H[rows], B[rows] = at.H, at.b
-    if H is not None and graph is not None:
-        W = smoothed(H, B, W, size, graph, smoothness)
+        if kept is not None:
+            kept[0][rows], kept[1][rows] = at.H, at.b
+    if kept is not None and graph is not None:
+        W = smoothed(*kept, W, size, graph, smoothness)
     return W, sd, total / n, bool(np.mean(steady) >= 0.95)

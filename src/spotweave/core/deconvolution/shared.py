@@ -1,6 +1,7 @@
 """What is learned from some spots and used in all: platform factors, spread along directions, the unknown profile."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -62,7 +63,7 @@ def learn(
             U, W = _unknown(U, model, X, size, W, rng)
         if params.platform:
             log_factor, sd = platform.update(log_factor, sums)
-    return Shared(spot_model(profiles, reference.dispersion, V, spread), n_types, log_factor, sd)
+    return Shared(replace(model, spread=spread), n_types, log_factor, sd)
 
 
 def _round(
