@@ -9,13 +9,14 @@ import pytest
 from spotweave import datasets, tl
 from spotweave.bench import _align_data as registry
 from spotweave.bench._align import same_label, score
-from spotweave.bench._align_data import AlignSet, Moved, bend, load, prepare, spacing
+from spotweave.bench._align_data import AlignSet, Moved, bend, load, prepare
 from spotweave.bench._align_fit import METHODS, fit
 from spotweave.bench._align_page import align_page
 from spotweave.bench._integrate_sets import SLICE, TRUTH, SliceSet
 from spotweave.bench._sets import Truth
 from spotweave.bench._source import SimulatedFile
 from spotweave.cli import main
+from spotweave.core.alignment.features import spacing
 
 OPTIONS: dict[str, Any] = {
     "n_obs": 300, "n_genes": 60, "n_domains": 3, "n_slices": 3, "resolution": "spot", "signal": 1.0, "rng": 2,

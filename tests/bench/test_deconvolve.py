@@ -1,5 +1,7 @@
 """From the command to tables and page, on a set that takes a second."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -69,9 +71,9 @@ def test_scaling_measures_each_size_in_a_process_of_its_own(monkeypatch, running
         seen.append((task.name, [item.name for item in items], settings, list(seeds), running.fast))
         return pd.DataFrame({"dataset": [], "method": [], "seed": [], "threads": [], "error": []})
 
-    monkeypatch.setattr(scaling, "run_task", run_task)
+    monkeypatch.setattr("spotweave.bench._scaling.run_task", run_task)
     running.output.mkdir()
-    bench.deconvolve_scaling([300, 200, 300], "nnls", repeats=2, running=scaling.replace(running, fast=True))
+    bench.deconvolve_scaling([300, 200, 300], "nnls", repeats=2, running=replace(running, fast=True))
     assert seen == [("deconvolve_scaling", ["spots_200", "spots_300"], {"nnls": {"method": "nnls"}}, [0, 1], False)]
     assert (running.output / "deconvolve_scaling.md").exists()
 

@@ -31,7 +31,7 @@ def captured(monkeypatch):
         seen.append((task.name, [item.name for item in items], settings, seeds))
         return pd.DataFrame({"dataset": [], "method": [], "seed": [], "threads": [], "error": []})
 
-    for module in ("_denoise", "_denoise_false", "_denoise_scaling"):
+    for module in ("_denoise", "_denoise_false", "_scaling"):
         monkeypatch.setattr(f"spotweave.bench.{module}.run_task", run_task)
     return seen
 

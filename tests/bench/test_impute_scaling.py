@@ -1,5 +1,7 @@
 """Cost of imputation: sizes, files, page."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -49,9 +51,9 @@ def test_each_run_has_a_process_of_its_own(monkeypatch, running):
         seen.append((task.name, [item.name for item in items], settings, list(seeds), running.fast))
         return pd.DataFrame({"dataset": [], "method": [], "seed": [], "threads": [], "error": []})
 
-    monkeypatch.setattr(scaling, "run_task", run_task)
+    monkeypatch.setattr("spotweave.bench._scaling.run_task", run_task)
     running.output.mkdir()
-    bench.impute_scaling([300, 200, 300], "ridge", repeats=2, running=scaling.replace(running, fast=True))
+    bench.impute_scaling([300, 200, 300], "ridge", repeats=2, running=replace(running, fast=True))
     assert seen == [("impute_scaling", ["cells_200", "cells_300"], {"ridge": {"method": "ridge"}}, [0, 1], False)]
 
 

@@ -9,10 +9,11 @@ from scipy.spatial import cKDTree
 
 from .._check import check_range
 from .._whole import write_whole
+from ..core.alignment.features import spacing
 from ..core.alignment.rigid import angle_between, procrustes
 from . import _align_data as data
 from . import _align_fit as methods_of
-from ._align_data import Moved, load, prepare, spacing
+from ._align_data import Moved, load, prepare
 from ._align_fit import fit, warm
 from ._align_page import align_page
 from ._integrate_sets import TRUTH

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy.spatial import cKDTree
 
+from ..core.alignment.features import spacing
 from ..core.alignment.rigid import similarity, transform
 from ._integrate_sets import SETS as TISSUES
 from ._integrate_sets import SLICE, SliceSet
@@ -88,11 +88,6 @@ def bend(xy: np.ndarray, amplitude: float, rng: np.random.Generator) -> np.ndarr
     phase = rng.uniform(0, 2 * np.pi, 2)
     turn = 2 * np.pi * (xy - xy.min(axis=0)) / np.ptp(xy, axis=0)
     return xy + amplitude * np.sin(turn[:, ::-1] + phase)
-
-
-def spacing(xy: np.ndarray) -> float:
-    """Median distance to the nearest other point."""
-    return float(np.median(cKDTree(xy).query(xy, k=2)[0][:, 1]))
 
 
 _ALL = (

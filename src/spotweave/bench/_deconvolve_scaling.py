@@ -1,20 +1,18 @@
 """Cost of deconvolution against the number of spots."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from .._check import check_range
-from .._whole import write_whole
 from ._deconvolve_methods import OURS
 from ._impute_scaling import Both, load, warm
 from ._impute_sets import SimulatedPair
 from ._names import chosen
-from ._runner import Running, run_task
-from ._scaling import sized_page
+from ._runner import Running
+from ._scaling import run_sizes, sized_page
 from ._task import Task
 
 if TYPE_CHECKING:
@@ -100,16 +98,10 @@ def deconvolve_scaling(
     InputError
         When a method is unknown, or a size is out of range.
     """
-    for size in sizes:
-        check_range(size, "sizes", low=100, high=100_000_000, integer=True)
-    check_range(repeats, "repeats", low=1, high=1_000, integer=True)
-    running = replace(running or Running(), fast=False)
     settings = chosen(methods, OURS, {"all": list(OURS)}, "methods")
-    rows = run_task(
-        DECONVOLVE_SCALING, [target(size) for size in sorted(set(sizes))], settings, range(repeats), running
+    return run_sizes(
+        DECONVOLVE_SCALING, target, sizes, settings, deconvolve_scaling_page, repeats=repeats, running=running
     )
-    write_whole(running.output / "deconvolve_scaling.md", deconvolve_scaling_page(rows).encode())
-    return rows
 
 
 def deconvolve_scaling_page(rows: pd.DataFrame) -> str:

@@ -1,13 +1,10 @@
 """Cost of denoising against the number of cells."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from .._check import check_range
-from .._whole import write_whole
 from . import _denoise_methods as methods_of
 from . import _summary as summary
 from ._costs_table import cost_note, cost_table, failures, threads
@@ -19,8 +16,8 @@ from ._domains_page import in_order
 from ._host import host
 from ._markdown import seconds, table
 from ._names import chosen
-from ._runner import Running, run_task
-from ._scaling import by_size, exponents, tissue
+from ._runner import Running
+from ._scaling import by_size, exponents, run_sizes, tissue
 from ._task import Task
 
 GOAL = ("cells_100000", 600.0, 4_000.0)  # name, seconds, MB
@@ -70,14 +67,8 @@ def denoise_scaling(
     InputError
         When a method is unknown or cannot be run, or a size is out of range.
     """
-    for size in sizes:
-        check_range(size, "sizes", low=100, high=100_000_000, integer=True)
-    check_range(repeats, "repeats", low=1, high=1_000, integer=True)
-    running = replace(running or Running(), fast=False)
     settings = runnable(chosen(methods, methods_of.METHODS, methods_of.GROUPS, "methods"))
-    rows = run_task(DENOISE_SCALING, [tissue(size) for size in sorted(set(sizes))], settings, range(repeats), running)
-    write_whole(running.output / "denoise_scaling.md", denoise_scaling_page(rows).encode())
-    return rows
+    return run_sizes(DENOISE_SCALING, tissue, sizes, settings, denoise_scaling_page, repeats=repeats, running=running)
 
 
 def denoise_scaling_page(rows: pd.DataFrame) -> str:

@@ -1,7 +1,7 @@
 """Cost of imputation against the number of cells."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from .._check import check_range
-from .._whole import write_whole
 from . import _impute_domains_sets as registry
 from ._impute_sets import SimulatedPair
 from ._names import chosen
-from ._runner import Running, run_task
-from ._scaling import sized_page
+from ._runner import Running
+from ._scaling import run_sizes, sized_page
 from ._task import Task
 
 if TYPE_CHECKING:
@@ -119,14 +117,8 @@ def impute_scaling(
     InputError
         When a method is unknown, or a size is out of range.
     """
-    for size in sizes:
-        check_range(size, "sizes", low=100, high=100_000_000, integer=True)
-    check_range(repeats, "repeats", low=1, high=1_000, integer=True)
-    running = replace(running or Running(), fast=False)
     settings = chosen(methods, registry.METHODS, registry.METHOD_GROUPS, "methods")
-    rows = run_task(IMPUTE_SCALING, [target(size) for size in sorted(set(sizes))], settings, range(repeats), running)
-    write_whole(running.output / "impute_scaling.md", impute_scaling_page(rows).encode())
-    return rows
+    return run_sizes(IMPUTE_SCALING, target, sizes, settings, impute_scaling_page, repeats=repeats, running=running)
 
 
 def impute_scaling_page(rows: pd.DataFrame) -> str:

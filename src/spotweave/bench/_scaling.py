@@ -1,6 +1,6 @@
 """Cost against the number of cells."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from ._methods import RIVAL
 from ._names import chosen
 from ._runner import Running, run_task
 from ._sets import DataSet, simulated
+from ._task import Task
 
 SCALING = replace(DOMAINS, name="scaling")
 
@@ -60,13 +61,27 @@ def scaling(
     InputError
         When a method is unknown or a size out of range.
     """
+    settings = chosen(methods, methods_of.METHODS, methods_of.GROUPS, "methods")
+    return run_sizes(SCALING, tissue, sizes, settings, scaling_page, repeats=repeats, running=running)
+
+
+def run_sizes(
+    task: Task,
+    target: Callable[[int], Any],
+    sizes: Sequence[int],
+    settings: Mapping[str, Mapping[str, Any]],
+    page: Callable[[pd.DataFrame], str],
+    *,
+    repeats: int,
+    running: Running | None,
+) -> pd.DataFrame:
+    """Run methods on a data set of each size, each run in a process of its own; write the table and its `page`."""
     for size in sizes:
         check_range(size, "sizes", low=100, high=100_000_000, integer=True)
     check_range(repeats, "repeats", low=1, high=1_000, integer=True)
     running = replace(running or Running(), fast=False)
-    settings = chosen(methods, methods_of.METHODS, methods_of.GROUPS, "methods")
-    rows = run_task(SCALING, [tissue(size) for size in sorted(set(sizes))], settings, range(repeats), running)
-    write_whole(running.output / "scaling.md", scaling_page(rows).encode())
+    rows = run_task(task, [target(size) for size in sorted(set(sizes))], settings, range(repeats), running)
+    write_whole(running.output / f"{task.name}.md", page(rows).encode())
     return rows
 
 
