@@ -13,7 +13,8 @@ class Programs(NamedTuple):
     """Truth about genes: expected expression is ``(proportions @ profiles) * exp(activity @ loadings)``.
 
     The genes that vary in space are then rescaled to keep, together, their share of the counts: otherwise a marker that
-    rises would push every other gene down, and no gene would be free of pattern.
+    rises would push every other gene down, and no gene would be free of pattern. Where `image` is given, they do so in
+    two groups, so that the genes that a picture cannot show do not follow those that it does.
     """
 
     profiles: np.ndarray  # [t, g] relative expression of each type, rows sum to 1
@@ -21,19 +22,30 @@ class Programs(NamedTuple):
     module: np.ndarray  # [g] name of the gene's program, or "none"
     spatial: np.ndarray  # [g] True where expected expression varies in space
     activities: list[str]  # [a] names: domains, gradients, states
+    image: np.ndarray | None = None  # [g] True where expression follows cell types, which a picture shows
 
 
-def make_programs(n_genes: int, n_types: int, n_domains: int, signal: float, rng: np.random.Generator) -> Programs:
-    """Draw the programs; a gene follows at most one."""
+def make_programs(
+    n_genes: int,
+    n_types: int,
+    n_domains: int,
+    signal: float,
+    rng: np.random.Generator,
+    *,
+    image: bool = False,
+) -> Programs:
+    """Draw the programs; a gene follows at most one. With `image`, genes of cell types keep apart from all others."""
     activities = activity_names(n_domains)
     module = _assign_modules(n_genes, [f"type_{t + 1}" for t in range(n_types)], activities, rng)
     spatial = _spatial_genes(module, differs=signal > 0 and n_domains > 1, n_types=n_types)
+    shown = np.array([name.startswith("type") and n_types > 1 for name in module]) if image else None
     base = rng.normal(0, 1.5, size=n_genes)  # log-normal abundances, some two decades wide
     profiles = np.exp(base + _marker_effects(module, n_types, rng))
     state = np.array([name.startswith("state") for name in module])
-    for group in (spatial, state, ~(spatial | state)):  # no group outweighs the others by a few abundant genes
+    groups = [*_level_groups(spatial, shown), state]
+    for group in (*groups, ~np.any(groups, axis=0)):  # no group outweighs the others by a few abundant genes
         _level(profiles, group)
-    return Programs(profiles, _loadings(module, activities, signal, rng), module, spatial, activities)
+    return Programs(profiles, _loadings(module, activities, signal, rng), module, spatial, activities, shown)
 
 
 def activity_names(n_domains: int) -> list[str]:
@@ -50,8 +62,14 @@ def expected_shares(programs: Programs, proportions: np.ndarray, activity: np.nd
     shares = proportions.astype(np.float32) @ (programs.profiles * np.exp(batch)).astype(np.float32)
     responds = np.flatnonzero(programs.loadings.any(axis=0))
     shares[:, responds] *= np.exp(activity.astype(np.float32) @ programs.loadings[:, responds].astype(np.float32))
-    _level(shares, programs.spatial)
+    for group in _level_groups(programs.spatial, programs.image):
+        _level(shares, group)
     return shares / shares.sum(axis=1, keepdims=True)
+
+
+def _level_groups(spatial: np.ndarray, image: np.ndarray | None) -> list[np.ndarray]:
+    """Return the groups of genes ``[g]`` each of which keeps its part of the counts."""
+    return [spatial] if image is None else [image, spatial & ~image]
 
 
 def _level(shares: np.ndarray, group: np.ndarray) -> None:

@@ -30,7 +30,7 @@ def simulate_reference(
     library_size: float = 5_000.0,
     rng: int | np.random.Generator = 0,
 ) -> "AnnData":
-    """Simulate dissociated single cells from the tissue of :func:`simulate_tissue`.
+    """Simulate dissociated single cells from the tissue of :func:`simulate_tissue` or :func:`simulate_cohort`.
 
     Each cell is taken from a random observation of `adata`: its type from the proportions there, its domain and
     gradient activities as they are there, its state its own. Counts come from the same profiles, with another
@@ -124,4 +124,5 @@ def _programs(truth: dict[str, Any]) -> Programs:
         module=np.empty(0),  # plays no part in sampling
         spatial=truth["spatial"],
         activities=list(truth["activities"]),
+        image=truth.get("image"),
     )

@@ -1,6 +1,6 @@
 """A picture of the tissue as haematoxylin and eosin show it: purple nuclei in pink ground."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,7 @@ import pandas as pd
 from .. import _keys as keys
 from .._check import check_choice, check_range, fail
 from .._table import get_coords, get_obs
+from ._dyes import Stain, usual_stain
 from ._looks import Nuclei, TypeLooks, scatter_nuclei
 from ._params import PITCH_UM, SPOT_DIAMETER_UM
 from ._raster import draw_ellipses, noise, smooth_map
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
 UM_PER_PX = {"spot": 2.0, "cell": 0.5}
 MAX_SIDE_PX = 4_096  # of a picture whose resolution was left open
 MAX_PIXELS = 100_000_000
-# Optical densities of the dyes in red, green and blue, as usual for Macenko's normalisation
-HAEMATOXYLIN = np.array([0.563, 0.720, 0.406], dtype=np.float32)
-EOSIN = np.array([0.150, 0.860, 0.420], dtype=np.float32)
-GLASS = np.array([246, 244, 245], dtype=np.float32)
 
 
 class _Section(NamedTuple):
@@ -34,6 +31,7 @@ class _Section(NamedTuple):
     is_cell: bool
     looks: TypeLooks
     pitch: float
+    stain: Stain | None  # None: the usual one
 
 
 def simulate_stain(
@@ -50,12 +48,13 @@ def simulate_stain(
     size, shape and darkness of its own, and tints the pink of its surroundings (kept in
     ``uns["simulation"]["looks"]``, so that slices of one tissue look alike).
     Colours follow the law of Beer and Lambert, ``intensity = glass * exp(-(h * haematoxylin + e * eosin))`` with ``h``
-    and ``e`` the amounts of dye, whose colours are close to those found by Macenko et al. (ISBI 2009).
+    and ``e`` the amounts of dye, whose colours are close to those found by Macenko et al. (ISBI 2009). Sections of
+    :func:`simulate_cohort` keep the stain that they were given there.
 
     Parameters
     ----------
     adata
-        Result of :func:`simulate_tissue`, or a subset of it.
+        Result of :func:`simulate_tissue` or :func:`simulate_cohort`, or a subset of it.
     slice_name
         Which slice, a value of ``obs["slice"]``; needed when there are several.
     um_per_px
@@ -83,16 +82,16 @@ def simulate_stain(
     return _paint(section, (height, width), um_per_px, np.random.default_rng(rng))
 
 
-def add_stain(adata: "AnnData", rng: np.random.Generator) -> None:
+def add_stain(adata: "AnnData", rng: np.random.Generator, *, um_per_px: float | None = None) -> None:
     """Write a picture of every slice to ``uns["spatial"]``, in scanpy's layout."""
     pictures = {}
     for name in adata.obs["slice"].cat.categories:
         section = _get_section(adata, name)
-        um_per_px = choose_um_per_px(_size_um(section), section.is_cell, None)
-        picture = simulate_stain(adata, slice_name=name, um_per_px=um_per_px, rng=rng.spawn(1)[0])
+        scale = choose_um_per_px(_size_um(section), section.is_cell, um_per_px)
+        picture = simulate_stain(adata, slice_name=name, um_per_px=scale, rng=rng.spawn(1)[0])
         diameter = SPOT_DIAMETER_UM if not section.is_cell else section.pitch
         # coordinates are micrometres, so the full-resolution picture of the layout has one pixel per micrometre
-        factors = {"tissue_hires_scalef": 1 / um_per_px, "spot_diameter_fullres": diameter}
+        factors = {"tissue_hires_scalef": 1 / scale, "spot_diameter_fullres": diameter}
         pictures[name] = {"images": {"hires": picture}, "scalefactors": factors, "metadata": {}}
     adata.uns[keys.SPATIAL] = pictures
 
@@ -112,36 +111,53 @@ def choose_um_per_px(size_um: np.ndarray, is_cell: bool, um_per_px: float | None
 
 def _get_section(adata: "AnnData", slice_name: str | None) -> _Section:
     truth = get_truth(adata)
-    rows = _rows_of(get_obs(adata, "slice"), slice_name)
+    name, rows = _rows_of(get_obs(adata, "slice"), slice_name)
     resolution = truth["params"]["resolution"]
     is_cell = resolution == "cell"
     n_cells = np.ones(adata.n_obs) if is_cell else get_obs(adata, "n_cells_true").to_numpy()
     looks = TypeLooks(**{key: np.asarray(value) for key, value in truth["looks"].items()})
     proportions = get_proportions(adata, truth)[rows]
-    return _Section(get_coords(adata)[rows], proportions, n_cells[rows], is_cell, looks, PITCH_UM[resolution])
+    return _Section(
+        get_coords(adata)[rows],
+        proportions,
+        n_cells[rows],
+        is_cell,
+        looks,
+        PITCH_UM[resolution],
+        _stain_of(truth, name),
+    )
 
 
-def _rows_of(column: pd.Series, slice_name: str | None) -> np.ndarray:
+def _stain_of(truth: dict[str, Any], name: str) -> Stain | None:
+    """Return the stain that a slice was given, if it was given one."""
+    if "stains" not in truth:
+        return None
+    i = [str(other) for other in truth["slices"]].index(name)
+    return Stain(**{key: np.asarray(values)[i] for key, values in truth["stains"].items()})
+
+
+def _rows_of(column: pd.Series, slice_name: str | None) -> tuple[str, np.ndarray]:
+    """Return the name and the rows of the slice."""
     present = [str(name) for name in column.unique()]
     if slice_name is None and len(present) > 1:
         raise fail("`slice_name`, since there are several slices", "None", f"Choose one of {present}.")
     name = present[0] if slice_name is None else slice_name
     check_choice(name, present, "slice_name")
-    return (column == name).to_numpy()
+    return name, (column == name).to_numpy()
 
 
 def _paint(section: _Section, shape: tuple[int, int], um_per_px: float, rng: np.random.Generator) -> np.ndarray:
     """Stain the ground, draw the nuclei that lie in tissue, and mix the dyes."""
     ground, tissue = _ground(section, shape, um_per_px, rng)
     nuclear = _draw_nuclei(_nuclei(section, rng), section.looks, tissue, um_per_px, rng)
-    strength = rng.normal(1, 0.05, size=2)  # no two slides are stained alike
-    haematoxylin = strength[0] * (nuclear + 0.08 * tissue)
-    eosin = strength[1] * ground * (1 - 0.6 * np.minimum(nuclear, 1))
+    stain = section.stain or usual_stain(rng)
+    haematoxylin = stain.strength[0] * (nuclear + 0.08 * tissue)
+    eosin = stain.strength[1] * ground * (1 - 0.6 * np.minimum(nuclear, 1))
     grain = 0.006 * rng.standard_normal(shape, dtype=np.float32)  # of the camera
     picture = np.empty((*shape, 3), dtype=np.uint8)
     for channel in range(3):
-        density = haematoxylin * HAEMATOXYLIN[channel] + eosin * EOSIN[channel] + grain
-        picture[..., channel] = np.clip(GLASS[channel] * np.exp(-density), 0, 255)
+        density = haematoxylin * stain.haematoxylin[channel] + eosin * stain.eosin[channel] + grain
+        picture[..., channel] = np.clip(stain.glass[channel] * np.exp(-density), 0, 255)
     return picture
 
 

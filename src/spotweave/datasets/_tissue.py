@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ._assemble import assemble, obs_part
-from ._blocks import iter_blocks, make_plan
+from ._blocks import Plan, iter_blocks, make_plan
 from ._params import TissueParams
 from ._stain import add_stain
 
@@ -109,9 +109,6 @@ def simulate_tissue(  # noqa: PLR0913 (a simulator is its parameters)
     >>> adata.shape, adata.obs["domain_true"].nunique()
     ((500, 100), 5)
     """
-    import scipy.sparse as sp
-    from anndata import AnnData
-
     params = TissueParams(
         n_obs=n_obs,
         n_genes=n_genes,
@@ -127,9 +124,19 @@ def simulate_tissue(  # noqa: PLR0913 (a simulator is its parameters)
         batch_effect=batch_effect,
     )
     plan_rng, block_rng, image_rng = np.random.default_rng(rng).spawn(3)
-    plan = make_plan(params, plan_rng)
+    adata = draw_tissue(make_plan(params, plan_rng), block_rng, rates=rates)
+    if image:
+        add_stain(adata, image_rng)
+    return adata
+
+
+def draw_tissue(plan: Plan, rng: np.random.Generator, *, rates: bool) -> "AnnData":
+    """Draw all observations of a plan."""
+    import scipy.sparse as sp
+    from anndata import AnnData
+
     counts, parts, means = [], [], []
-    for block in iter_blocks(plan, block_rng):
+    for block in iter_blocks(plan, rng):
         counts.append(block.counts)
         parts.append(obs_part(plan, block))
         if rates:
@@ -137,6 +144,4 @@ def simulate_tissue(  # noqa: PLR0913 (a simulator is its parameters)
     adata = AnnData(sp.vstack(counts, format="csr"), **assemble(plan, parts))
     if rates:
         adata.layers["rate_true"] = np.concatenate(means)
-    if image:
-        add_stain(adata, image_rng)
     return adata
