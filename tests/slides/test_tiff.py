@@ -55,14 +55,16 @@ def test_pixels_survive(tmp_path, options):
 def test_sixteen_bits_planes_grey_and_alpha(tmp_path):
     rgb = picture()
     alpha = np.full((*rgb.shape[:2], 1), 255, np.uint8)
-    variants = {
+    variants: dict[str, tuple[np.ndarray, dict[str, Any], np.ndarray]] = {
         "deep": (rgb.astype(np.uint16) * 257, {"photometric": "rgb"}, rgb),
         "planes": (np.moveaxis(rgb, 2, 0), {"photometric": "rgb", "planarconfig": "separate"}, rgb),
         "grey": (rgb[..., 0], {"photometric": "minisblack"}, np.stack([rgb[..., 0]] * 3, axis=2)),
         "alpha": (np.dstack([rgb, alpha]), {"photometric": "rgb", "extrasamples": ["unassalpha"]}, rgb),
     }
-    tifffile.imwrite(tmp_path / "big.tif", variants["deep"][0], byteorder=">", photometric="rgb")
-    np.testing.assert_array_equal(whole(open_slide(tmp_path / "big.tif")), rgb)
+    any_values = np.random.default_rng(7).integers(0, 1 << 16, rgb.shape, dtype=np.uint16)
+    for order in "<>":
+        tifffile.imwrite(tmp_path / "plain.tif", any_values, byteorder=order, photometric="rgb")
+        np.testing.assert_array_equal(whole(open_slide(tmp_path / "plain.tif")), np.rint(any_values / 257))
     for name, (pixels, options, expected) in variants.items():
         tifffile.imwrite(tmp_path / f"{name}.tif", np.ascontiguousarray(pixels), tile=(64, 64), **options)
         np.testing.assert_array_equal(whole(open_slide(tmp_path / f"{name}.tif")), expected)

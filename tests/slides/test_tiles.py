@@ -119,6 +119,16 @@ def test_levels_give_the_same_tile():
     np.testing.assert_allclose(inside, inside_coarse, atol=0.05)
 
 
+def test_levels_of_a_broken_factor():
+    rgb = picture(400, 500)
+    level = np.ascontiguousarray(rgb[:160, :200])  # 2.5 to 1: every second of its pixels begins inside one of level 0
+    slide = ArraySlide("broken", (rgb, level), "yxc", "")
+    assert slide.level_downsamples == (1.0, 2.5)
+    for column, row in ((23, 31), (24, 32), (26, 33)):
+        tiles, _ = cut(slide, [[(column + 10) * 2.5, (row + 10) * 2.5]], tile_um=50, tile_px=20, mpp=1)
+        np.testing.assert_array_equal(tiles[0], level[row : row + 20, column : column + 20])
+
+
 def test_borders_are_mirrored():
     rgb, margin = picture(), 150
     padded = np.pad(rgb, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric")

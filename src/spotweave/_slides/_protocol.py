@@ -10,10 +10,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from .._check import InputError, fail
+from ..core.tile_geometry import BELIEVABLE_MPP
 
-BELIEVABLE_MPP = (0.05, 20.0)
-"""Micrometres per pixel: finer than any light microscope resolves, coarser than a flatbed scanner. Outside lie values
-that only look like a scale: the 72 dots per inch (353 um) that programs write into every picture, or 1 for unknown."""
 MICROMETERS = {
     **dict.fromkeys(["um", "µm", "\N{GREEK SMALL LETTER MU}m", "\\u00b5m", "micron", "microns", "micrometer"], 1.0),
     **dict.fromkeys(["nm", "nanometer"], 1e-3),

@@ -12,7 +12,8 @@ TECHNOLOGY = {4: "ST", 6: "Visium"}
 MOST_SPOTS = {4: 2_000, 6: 15_000}
 """An ST array has 1,007 or 1,934 spots, a Visium slide 4,992 or 14,336; bins of Visium HD or Stereo-seq are more."""
 BELIEVABLE_MPP = (0.05, 20.0)
-"""Micrometres per pixel of a picture in which a spot of 55 can be seen."""
+"""Micrometres per pixel: finer than any light microscope resolves, coarser than a flatbed scanner. Outside lie values
+that only look like a scale: the 72 dots per inch (353 um) that programs write into every picture, steps of an array."""
 
 
 def spot_pitch(xy: np.ndarray) -> float:
