@@ -41,14 +41,20 @@ def fake_timm(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         return Tokens()
 
     config = {"input_size": (3, 32, 32), "mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6), "hf_hub_id": "timm/tiny.a"}
+
+    def get_pretrained_cfg(name: str) -> SimpleNamespace:
+        if name != "tiny.a":
+            raise RuntimeError("Invalid pretrained tag")
+        return SimpleNamespace(to_dict=lambda: config)
+
     module = ModuleType("timm")
     vars(module).update(
         create_model=create_model,
         layers=SimpleNamespace(SwiGLUPacked="SwiGLUPacked class"),
         __version__="9.9",
-        is_model=lambda name: name == "tiny.a",
+        is_model=lambda name: name.startswith("tiny."),
         list_models=lambda _: ["tiny.a"],
-        get_pretrained_cfg=lambda _: SimpleNamespace(to_dict=lambda: config),
+        get_pretrained_cfg=get_pretrained_cfg,
     )
     monkeypatch.setitem(sys.modules, "timm", module)
     return SimpleNamespace(calls=calls, Tokens=Tokens)

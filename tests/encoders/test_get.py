@@ -82,8 +82,9 @@ def test_any_network_of_timm(fake_timm, tmp_path):
     assert encoder(np.zeros((3, 32, 32, 3), np.uint8)).shape == (3, 5)
     with pytest.raises(InputError, match=r"timm/tiny\.a"):
         get_encoder("timm:tiny.a")
-    with pytest.raises(InputError, match="'other'.*tiny.a"):
-        get_encoder("timm:other")
+    for name in ("other", "tiny.absent"):
+        with pytest.raises(InputError, match=f"'{name}'.*tiny.a"):
+            get_encoder(f"timm:{name}")
 
 
 def test_a_repository_in_timms_format(fake_timm, tmp_path, monkeypatch):

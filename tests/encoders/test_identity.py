@@ -160,3 +160,12 @@ def test_shapes_and_types_of_tensors_count():
     ]
     assert len({function_identity(Buffer(v)) for v in values}) == 4
     assert ONCE not in function_identity(Buffer(torch.tensor(1.0)))
+
+
+def test_another_forward_under_the_same_name_counts():
+    def made(sign):
+        source = f"class f(nn.Module):\n    def forward(self, t):\n        return {sign}t.mean(dim=(2, 3))"
+        return function_identity(build(source, nn=nn)())
+
+    assert made("+") == made("+") != made("-")
+    assert ONCE not in made("+")

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+import torch
 
 from spotweave import InputError
 from spotweave._encoders import _weights
@@ -180,3 +181,35 @@ def test_weight_hash_is_that_of_the_content_and_is_remembered(tmp_path, monkeypa
         weight_hash(str(path))
     path.write_bytes(b"other weights")
     assert weight_hash(path) == hashlib.sha256(b"other weights").hexdigest()[:16]
+
+
+def test_torchvisions_weights_lie_in_torchs_cache(monkeypatch, tmp_path):
+    url = "https://download.pytorch.org/models/net-0a1b.pth"
+    record = EncoderRecord(
+        "torchvision:net", "", "net", "", None, builder="torchvision", weights_file="net-0a1b.pth", url=url
+    )
+    path = tmp_path / "checkpoints" / "net-0a1b.pth"
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+
+    def load(asked, **options):
+        assert asked == url
+        assert options["check_hash"]
+        path.parent.mkdir()
+        path.touch()
+
+    with pytest.raises(InputError, match=r"net-0a1b\.pth\); found none in torch's cache"):
+        find_weights(record)
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", load)
+    assert find_weights(record, download=True) == path
+    assert find_weights(record) == path
+    path.unlink()
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", raising(OSError("offline")))
+    with pytest.raises(InputError, match="no download: OSError: offline"):
+        find_weights(record, download=True)
+
+
+def raising(error):
+    def function(*_, **__):
+        raise error
+
+    return function

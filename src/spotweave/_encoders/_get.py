@@ -95,7 +95,10 @@ def _generic(kind: str, name: str, *, weights: str | Path | None, download: bool
 
 def _of_timm(name: str) -> EncoderRecord:
     timm = import_timm()
-    config = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
+    try:
+        config = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
+    except RuntimeError:  # an architecture that it knows, with weights that it does not
+        config = None
     if config is None:
         raise fail("a network that timm knows", repr(name), f"Close: {timm.list_models(f'*{name}*')[:5]}.")
     config = config.to_dict()
@@ -109,10 +112,11 @@ def _of_torchvision(name: str) -> EncoderRecord:
     models = import_torchvision().models
     if name not in models.list_models(module=models):
         raise fail("a classifier that torchvision knows", repr(name))
-    file = Path(models.get_model_weights(name).DEFAULT.url).name
+    url = models.get_model_weights(name).DEFAULT.url
     return EncoderRecord(
-        f"torchvision:{name}", "", name, "see its page", None, builder="torchvision", pooling="none", weights_file=file
-    )
+        f"torchvision:{name}", "", name, "see its page", None, builder="torchvision", pooling="none",
+        weights_file=Path(url).name, url=url,
+    )  # fmt: skip
 
 
 def _of_hub(hub_id: str, *, weights: str | Path | None, download: bool) -> EncoderRecord:

@@ -39,6 +39,8 @@ class EncoderRecord:
     """The hub gives the weights only to accounts which accepted the licence."""
     layout: Literal["timm", "transformers"] = "timm"
     """Whose names the tensors in the file carry."""
+    url: str = ""
+    """Address of the file, for torchvision's own weights."""
     package: str = ""
     """For ``"callable"``: how to get the package."""
 

@@ -36,6 +36,8 @@ def find_weights(record: EncoderRecord, weights: str | Path | None = None, *, do
     """
     if weights is not None:
         return _from_path(record, Path(weights).expanduser())
+    if record.url:
+        return _from_torch(record, download=download)
     cached = cached_file(record.hub_id, file_names(record))
     if cached is not None:
         return cached
@@ -73,6 +75,21 @@ def _from_path(record: EncoderRecord, path: Path) -> Path:
     if not named and len(others) != 1:
         raise no_weights(record, f"{listing(p.name for p in others)} in folder {path}")
     return (named or others)[0]
+
+
+def _from_torch(record: EncoderRecord, *, download: bool) -> Path:
+    """Weights of torchvision's own: in the cache of torch's hub, or from their address, the hash in the name checked."""
+    from torch import hub
+
+    path = Path(hub.get_dir()) / "checkpoints" / record.weights_file
+    if not path.is_file() and not download:
+        raise no_weights(record, f"none in torch's cache {path.parent}")
+    try:
+        if not path.is_file():
+            hub.load_state_dict_from_url(record.url, map_location="cpu", progress=False, check_hash=True)
+    except (OSError, RuntimeError) as error:
+        raise no_weights(record, f"no download: {_first_line(error)}") from None
+    return path
 
 
 def hub_cache() -> Path:
