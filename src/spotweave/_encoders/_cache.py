@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import shutil
-import sys
 import uuid
 import weakref
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ import numpy as np
 
 from .._check import fail
 from ._identity import ONCE
+from ._lock import take_lock
 
 logger = logging.getLogger("spotweave")
 
@@ -139,7 +139,7 @@ class FeatureCache:
         entry = folder / hashlib.sha256(text.encode()).hexdigest()[:24]
         try:
             entry.mkdir(parents=True, exist_ok=True)
-            lock = _take_lock(entry / "lock")
+            lock = take_lock(entry / "lock")
             if lock is None:
                 self._read_only(entry, text)
             else:
@@ -236,25 +236,3 @@ def _clear(entry: Path) -> None:
     for path in entry.iterdir():
         if path.name != "lock":
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _take_lock(path: Path) -> int | None:
-    """Lock a file and write our process into it; None when another process (or another cache of ours) holds it."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            os.lseek(file, 1 << 20, os.SEEK_SET)  # beyond the text, which others may read
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-            os.lseek(file, 0, os.SEEK_SET)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(file)
-        return None
-    os.truncate(file, 0)
-    os.write(file, f"{os.getpid()}\n".encode())
-    return file
