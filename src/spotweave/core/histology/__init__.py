@@ -1,0 +1,1 @@
+"""Expression predicted from stained images: what is predicted, on which genes, and how it is judged honestly."""
