@@ -26,7 +26,7 @@ def band_energies(name: str, levels: Sequence[Level]) -> dict[str, float]:
     -------
     Three features a level. Skewness above 0: dark structures (much dye) on a pale ground.
     """
-    features = {}
+    features: dict[str, float] = {}
     for k, level in enumerate(levels):
         band = level.band
         squares = band * band
@@ -61,7 +61,7 @@ def blob_features(name: str, levels: Sequence[Level]) -> dict[str, float]:
     sizes that are given. A maximum of contrast d counts as ``d^4 / (d^4 + t^4)``: no spot comes or goes at once, and noise counts as nothing.
     """
     area = levels[0].plane.size / 10_000
-    features = {}
+    features: dict[str, float] = {}
     for k in BLOB_LEVELS:
         contrast, dye = find_blobs(levels[k])
         seen = [contrast**4 / (contrast**4 + t**4) for t in BLOB_AMPLITUDES]

@@ -19,7 +19,7 @@ SCALES = (1.0, 2.0, 4.0)
 """Sides of tiles in multiples of the smallest: nuclei, their surroundings, the tissue."""
 MIN_PX = 32
 
-# ends of the grey steps, in units of the plane: all but the darkest hundredth of stained tissue lies below
+# where the grey steps end: about the darkness of a nucleus; what is darker is in the last step
 _HIGH = {"density": 1.2, "haematoxylin": 1.5}
 _GLASS, _DARK = (0.1, 0.2), 0.8
 _NUCLEAR = (0.3, 0.6, 1.0)

@@ -4,7 +4,7 @@ import numpy as np
 
 N_BINS = 10
 MARGIN = 0.003
-"""Least difference that counts: less than one step of an 8-bit camera at medium light, so that glass is not noise."""
+"""Least difference that counts: two steps of one channel of an 8-bit camera in bright light, in optical density."""
 _RING = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))  # row, column; once around
 
 

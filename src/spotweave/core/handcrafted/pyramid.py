@@ -38,9 +38,9 @@ def pyramid(plane: np.ndarray, *, n_levels: int = N_LEVELS) -> list[Level]:
     Notes
     -----
     The Laplacian pyramid of Burt and Adelson (IEEE Trans. Commun. 31:532, 1983) with :func:`halve` where they keep
-    every second pixel, so that a mirrored or turned plane has the mirrored or turned pyramid. In pixels of level k the
-    blur has a standard deviation of 1, so the band of level k lies between Gaussians of about ``1.15 * 2**k`` and
-    ``2.3 * 2**k / 2`` pixels of the tile, as in a difference of Gaussians.
+    every second pixel, so that a mirrored or turned plane has the mirrored or turned pyramid. The blur has a
+    variance of ``4**k`` and the mean one of ``4**k / 4`` pixels of the tile, so that the band of level k is about the
+    difference of Gaussians with standard deviations of ``0.6 * 2**k`` (0 for k = 0) and ``1.2 * 2**k`` (1).
     """
     levels = []
     for _ in range(n_levels):
