@@ -46,7 +46,7 @@ def test_blobs_match_a_loop(rng):
         for j in range(1, 9):
             around = level.band[i - 1 : i + 2, j - 1 : j + 2]
             if level.band[i, j] == around.max() and level.band[i, j] > 0:
-                expected.append((level.band[i, j], level.smooth[i, j]))
+                expected.append((level.band[i, j], plane[i, j]))
     np.testing.assert_allclose(np.transpose(find_blobs(level)), expected)
     assert len(expected) > 3
 

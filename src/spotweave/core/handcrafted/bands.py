@@ -74,7 +74,7 @@ def blob_features(name: str, levels: Sequence[Level]) -> dict[str, float]:
 
 
 def find_blobs(level: Level) -> tuple[np.ndarray, np.ndarray]:
-    """Contrast and smoothed value ``[m]`` (float64) of the local maxima of a band above 0; the outermost pixels are none.
+    """Contrast and value ``[m]`` (float64) of the local maxima of a band above 0; the outermost pixels are none.
 
     A maximum is as high as its eight neighbours; of equal neighbours the last one counts.
     """
@@ -85,11 +85,11 @@ def find_blobs(level: Level) -> tuple[np.ndarray, np.ndarray]:
     for dy, dx in ((-1, -1), (-1, 0), (-1, 1), (0, -1)):
         peak &= middle >= band[1 + dy : h - 1 + dy, 1 + dx : w - 1 + dx]
         peak &= middle > band[1 - dy : h - 1 - dy, 1 - dx : w - 1 - dx]
-    return middle[peak].astype(np.float64), level.smooth[1:-1, 1:-1][peak].astype(np.float64)
+    return middle[peak].astype(np.float64), level.plane[1:-1, 1:-1][peak].astype(np.float64)
 
 
 def _weighted(values: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation of values ``[m]``, of which there may be none."""
-    total = weight.sum() + 1
-    mean = (weight * values).sum() / total
-    return float(mean), float(np.sqrt((weight * (values - mean) ** 2).sum() / total))
+    """Mean and standard deviation of values ``[m]``, of which there may be none, and a 0 of weight 1."""
+    weight, values = np.append(weight, 1), np.append(values, 0)  # the spot of nothing
+    mean = (weight * values).sum() / weight.sum()
+    return float(mean), float(np.sqrt((weight * (values - mean) ** 2).sum() / weight.sum()))

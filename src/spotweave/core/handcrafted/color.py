@@ -45,4 +45,6 @@ def saturation(rgb: np.ndarray) -> np.ndarray:
 
 
 def _cube_root(t: np.ndarray) -> np.ndarray:
-    return np.where(t > np.float32(_EPSILON), np.cbrt(t), np.float32(_SLOPE) * t + np.float32(4 / 29))
+    return np.where(
+        t > np.float32(_EPSILON), np.power(t, np.float32(1 / 3)), np.float32(_SLOPE) * t + np.float32(4 / 29)
+    )

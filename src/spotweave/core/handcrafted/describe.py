@@ -9,7 +9,7 @@ from .distribution import correlation, distribution, share_above
 from .edges import edge_features
 from .glcm import glcm_features
 from .lbp import lbp_features
-from .pyramid import halve, pyramid
+from .pyramid import blur, halve, pyramid
 from .stain import optical_density, unmix
 
 VERSION = "1"
@@ -105,8 +105,8 @@ def _texture(density: np.ndarray, haematoxylin: np.ndarray, eosin: np.ndarray) -
     for name, (fine, half, *coarse) in levels.items():
         features |= band_energies(name, [fine, half, *coarse])
         features |= edge_features(name, fine.smooth)
-        features |= lbp_features(f"{name}_lbp1", fine.plane)
-        features |= lbp_features(f"{name}_lbp2", half.plane)
+        features |= lbp_features(f"{name}_lbp1", fine.plane, radius=1)
+        features |= lbp_features(f"{name}_lbp3", blur(blur(fine.smooth)), radius=3)  # standard deviation 1.7 pixels
         for distance in (1, 3):  # 2 and 6 pixels of the tile
             features |= glcm_features(f"{name}_glcm{2 * distance}", half.plane, high=_HIGH[name], distance=distance)
     return features

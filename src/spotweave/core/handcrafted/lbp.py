@@ -3,12 +3,12 @@
 import numpy as np
 
 N_BINS = 10
-MARGIN = 0.003
-"""Least difference that counts: two steps of one channel of an 8-bit camera in bright light, in optical density."""
-_RING = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))  # row, column; once around
+MARGIN = 0.001
+"""Least difference that counts, in optical density: less than any step of an 8-bit camera, so that rounding does not."""
+_RING = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))  # row, column; bit 7 to bit 0
 
 
-def lbp_features(name: str, plane: np.ndarray) -> dict[str, float]:
+def lbp_features(name: str, plane: np.ndarray, *, radius: int) -> dict[str, float]:
     """Shares of the ten uniform patterns, whatever their direction.
 
     Parameters
@@ -16,7 +16,9 @@ def lbp_features(name: str, plane: np.ndarray) -> dict[str, float]:
     name
         First part of the features' names.
     plane
-        ``[h, w]``, sides of 3 or more.
+        ``[h, w]``, sides of ``2 radius + 1`` or more.
+    radius
+        Rows and columns from a pixel to its neighbours.
 
     Returns
     -------
@@ -29,20 +31,22 @@ def lbp_features(name: str, plane: np.ndarray) -> dict[str, float]:
     pixel grid, so quarter turns and mirrored planes change nothing. A neighbour must be higher by a margin (Heikkilä and
     Pietikäinen, IEEE PAMI 28:657, 2006).
     """
-    codes = lbp_codes(plane)
+    codes = lbp_codes(plane, radius=radius)
     by_code = np.bincount(codes.ravel(), minlength=256)
     shares = np.bincount(BIN_OF, weights=by_code, minlength=N_BINS) / codes.size
     return {f"{name}_{k}": float(share) for k, share in enumerate(shares)}
 
 
-def lbp_codes(plane: np.ndarray) -> np.ndarray:
-    """Bits of the neighbours that are higher than a pixel, uint8 ``[h - 2, w - 2]``."""
-    h, w = plane.shape
-    middle = plane[1:-1, 1:-1] + plane.dtype.type(MARGIN)
+def lbp_codes(plane: np.ndarray, *, radius: int) -> np.ndarray:
+    """Bits of the neighbours that are higher than a pixel, uint8 ``[h - 2 radius, w - 2 radius]``."""
+    h, w = (size - 2 * radius for size in plane.shape)
+    middle = plane[radius:-radius, radius:-radius] + plane.dtype.type(MARGIN)
     codes = np.zeros(middle.shape, dtype=np.uint8)
-    for k, (dy, dx) in enumerate(_RING):
-        higher = plane[1 + dy : h - 1 + dy, 1 + dx : w - 1 + dx] > middle
-        codes |= higher.view(np.uint8) << np.uint8(k)
+    for down, right in _RING:
+        y, x = radius * (1 + down), radius * (1 + right)
+        higher = plane[y : y + h, x : x + w] > middle
+        codes += codes
+        codes |= higher.view(np.uint8)
     return codes
 
 
