@@ -19,7 +19,13 @@ ALIGNED = "spatial_aligned"  # obsm: places of tl.align in the frame of one slic
 PROPORTIONS = "proportions"  # obsm: shares of cell types of tl.deconvolve
 UNKNOWN = "unknown"  # column of these shares: cells that the reference lacks
 DECONVOLVE = "deconvolve"  # uns: parameters, table of types and scores of tl.deconvolve
+IMAGE_FEATURES = "X_image"  # obsm: features of tiles, of pp.tile_features; uns: parameters and scales
 SIMULATION = "simulation"  # uns: truth of a simulated tissue
+
+
+def tile_ok(key_added: str) -> str:
+    """Column of whether the tile of a spot lies inside the picture."""
+    return "tile_ok" if key_added == IMAGE_FEATURES else f"{key_added}_tile_ok"
 
 
 def align(key_added: str) -> str:

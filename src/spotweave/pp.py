@@ -1,4 +1,4 @@
-"""Counts -> checked counts, normalised expression, chosen genes, pictures of genes."""
+"""Counts -> checked counts, normalised expression, chosen genes, pictures of genes; tiles of a stain -> features."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +11,7 @@ from . import _keys as keys
 from ._check import check_range, fail, listing
 from ._gene_images import GeneImages, gene_images
 from ._table import get_counts, get_table, load, params, row_chunks, write
+from ._tile_features import TileFeatures, tile_features
 from .core.expression import Components, principal_components
 from .core.gene_moments import Chunks, GeneMoments, batch_moments, gene_moments, overdispersion
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-__all__ = ["GeneImages", "counts", "gene_images", "normalize", "select_genes"]
+__all__ = ["GeneImages", "TileFeatures", "counts", "gene_images", "normalize", "select_genes", "tile_features"]
 
 
 def counts(adata: "AnnData", *, layer: str | None = None, table_key: str = "table", copy: bool = False) -> Any:

@@ -69,6 +69,10 @@ PRIVATE = {  # parts
     "_gene_images": "pp",
     "_gene_kinds": "_gene_names",
     "_gene_pairing": "_gene_names",
+    "_tile_encode": "pp",
+    "_tile_features": "pp",
+    "_tile_images": "pp",
+    "_tile_scale": "pp",
 }
 
 

@@ -24,6 +24,15 @@ FROM_CELLS = {"reference": CELLS, "labels_key": "cell_type"}
 ROUNDS = {"n_rounds": 2, "n_steps": 2, "n_final": 2, "n_directions": 3, "n_draws": 2}
 NETWORK = {"n_networks": 1, "min_rows": 10, "network": FusionParams(n_epochs=2), "ensemble": CHEAP}
 
+COLORS = np.random.default_rng(0).integers(50, 200, (1500, 1500, 3), dtype=np.uint8)
+STAIN = {"image": {"slice_1": COLORS, "slice_2": COLORS[::-1]}, "um_per_px": 1.0, "cache_dir": None, "scales": [0.6]}
+
+
+def brightness(tiles: np.ndarray) -> np.ndarray:
+    """An encoder."""
+    return tiles.mean(axis=(1, 2))
+
+
 VERBS: dict[str, Verb] = {
     "gr.knn": (gr.knn, {}),
     "gr.radius": (gr.radius, {"radius": 150.0}),
@@ -33,6 +42,7 @@ VERBS: dict[str, Verb] = {
     "pp.counts": (pp.counts, {}),
     "pp.normalize": (pp.normalize, {}),
     "pp.select_genes": (pp.select_genes, {"n_top": 20}),
+    "pp.tile_features": (pp.tile_features, {"encoder": brightness, "library_key": "slice", **STAIN}),
     "tl.domains fusion": (tl.domains, {"n_domains": 3, **NETWORK}),
     "tl.domains smooth": (tl.domains, {"n_domains": 3, "method": "smooth"}),
     "tl.domains rrr": (tl.domains, {"n_domains": 3, "method": "rrr"}),
@@ -64,7 +74,7 @@ RETURNING = {
     "impute",
     "map_cells",
 }  # return a result, write nothing
-UNCOUNTED = ("gr", "tl.gene_modules", "tl.choose_genes", "tl.align embedding")  # read no counts
+UNCOUNTED = ("gr", "pp.tile_features", "tl.gene_modules", "tl.choose_genes", "tl.align embedding")  # read no counts
 SLOTS = ("obs", "var", "obsm", "varm", "obsp", "layers", "uns")
 
 every_verb = pytest.mark.parametrize(("verb", "options"), VERBS.values(), ids=VERBS)
@@ -206,7 +216,8 @@ def test_a_view_takes_the_result_and_its_parent_stays(original, verb, options):
 def test_all_but_the_data_and_the_main_argument_is_by_keyword(verb, options):
     parameters = list(inspect.signature(verb).parameters.values())
     positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
-    assert positional in (["adata"], ["adata", "n_domains"], ["adata", "n_modules"], ["adata", "reference"])
+    main = (None, "image", "n_domains", "n_modules", "reference")
+    assert positional in [["adata", name] if name else ["adata"] for name in main]
     assert inspect.signature(verb).parameters["copy"].default is False
 
 

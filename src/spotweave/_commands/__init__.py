@@ -15,6 +15,7 @@ from ._map_cells import map_cells
 from ._report import info, report
 from ._simulate import demo, simulate
 from ._spatial_genes import spatial_genes
+from ._tile_features import tile_features
 
 __all__ = [
     "align",
@@ -35,4 +36,5 @@ __all__ = [
     "report",
     "simulate",
     "spatial_genes",
+    "tile_features",
 ]
