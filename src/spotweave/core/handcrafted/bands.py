@@ -58,7 +58,8 @@ def blob_features(name: str, levels: Sequence[Level]) -> dict[str, float]:
     Notes
     -----
     A spot is a local maximum of a band: of the difference of Gaussians over place (Lindeberg, IJCV 30:79, 1998), at
-    sizes that are given. A maximum of contrast d counts as ``d^4 / (d^4 + t^4)``: no spot comes or goes at once, and noise counts as nothing.
+    sizes that are given. A maximum of contrast d counts as ``d^4 / (d^4 + t^4)``: no spot comes or goes at once, and
+    noise counts as nothing.
     """
     area = levels[0].plane.size / 10_000
     features: dict[str, float] = {}
@@ -76,7 +77,7 @@ def blob_features(name: str, levels: Sequence[Level]) -> dict[str, float]:
 def find_blobs(level: Level) -> tuple[np.ndarray, np.ndarray]:
     """Contrast and value ``[m]`` (float64) of the local maxima of a band above 0; the outermost pixels are none.
 
-    A maximum is as high as its eight neighbours; of equal neighbours the last one counts.
+    A maximum is as high as its eight neighbours; of two equal neighbours the last one counts.
     """
     band = level.band
     h, w = band.shape

@@ -38,7 +38,7 @@ def edge_features(name: str, smooth: np.ndarray) -> dict[str, float]:
     xx, yy, xy = x * x, y * y, x * y
     energy = xx + yy
     features = distribution(f"{name}_gradient", halve(np.sqrt(energy)))
-    tensor = pool(np.stack([xx - yy, xy, energy]), BLOCKS[0])
+    tensor = np.stack([pool(plane, BLOCKS[0]) for plane in (xx - yy, xy, energy)])
     for side in BLOCKS:
         difference, product, total = pool(tensor, side // BLOCKS[0])
         coherence = np.sqrt(difference**2 + 4 * product**2) / (total + np.float32(NOISE))

@@ -44,4 +44,9 @@ def unmix(density: np.ndarray) -> np.ndarray:
     """
     # sums by hand: a matrix product may round differently with another number of threads
     r, g, b = density
-    return np.stack([r * a[0] + g * a[1] + b * a[2] for a in UNMIX.T])
+    amounts = np.empty_like(density)
+    for amount, a in zip(amounts, UNMIX.T, strict=True):
+        np.multiply(r, a[0], out=amount)
+        amount += g * a[1]
+        amount += b * a[2]
+    return amounts
