@@ -45,8 +45,8 @@ def unmix(density: np.ndarray) -> np.ndarray:
     # sums by hand: a matrix product may round differently with another number of threads
     r, g, b = density
     amounts = np.empty_like(density)
-    for amount, a in zip(amounts, UNMIX.T, strict=True):
-        np.multiply(r, a[0], out=amount)
-        amount += g * a[1]
-        amount += b * a[2]
+    for k, a in enumerate(UNMIX.T):
+        np.multiply(r, a[0], out=amounts[k])
+        amounts[k] += g * a[1]
+        amounts[k] += b * a[2]
     return amounts
