@@ -6,6 +6,7 @@ from ..core.integration.harmony import HarmonyParams as HarmonyParams
 from ..core.integration.matched import MatchedParams as MatchedParams
 from ..models.gene_mae_params import GeneMaeParams as GeneMaeParams
 from ..models.gmm_vgae_params import GmmVgaeParams as GmmVgaeParams
+from ..models.histology_params import HistologyParams as HistologyParams
 from ._align import Aligned as Aligned
 from ._align import align as align
 from ._choose_genes import choose_genes as choose_genes
@@ -28,6 +29,7 @@ from ._gene_embedding import gene_embedding as gene_embedding
 from ._gene_interactions import gene_interactions as gene_interactions
 from ._gene_modules import GeneModules as GeneModules
 from ._gene_modules import gene_modules as gene_modules
+from ._histology import Histology as Histology
 from ._impute import impute as impute
 from ._integrate import Integration as Integration
 from ._integrate import integrate as integrate
@@ -50,6 +52,8 @@ __all__ = [
     "GmmVgaeMethodParams",
     "GmmVgaeParams",
     "HarmonyParams",
+    "Histology",
+    "HistologyParams",
     "Integration",
     "MatchedParams",
     "NbParams",

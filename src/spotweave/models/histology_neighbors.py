@@ -1,0 +1,98 @@
+"""The plain neighbour rule: alike tiles have alike expression."""
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..core.histology.basis import principal_basis
+from ..core.histology.retrieval import Retrieved, retrieve, shares
+from ..core.histology.tissue import Tissue
+from .histology_training import Answer, Fitted, Training, centred, inner_splits, mean_expression
+
+CHOICES = (25, 50, 100, 200)
+N_AXES = 100
+
+
+class Neighbors(NamedTuple):
+    """Training tiles along their principal axes, and their expression."""
+
+    axes: np.ndarray
+    """[2 d, q]."""
+    bank: np.ndarray
+    """Unit-length training tiles [m, q]."""
+    values: sp.csr_matrix
+    """Their expression [m, g]."""
+    means: np.ndarray
+    """Mean expression of each training tile's section [s, g]."""
+    section: np.ndarray
+    """Section of each training tile [m]."""
+    k: int
+
+    def __call__(self, tissue: Tissue, types: np.ndarray | None = None) -> Answer:
+        """Average the expression of the nearest training tiles; types are not used."""
+        found = retrieve(_unit(tissue.joined @ self.axes), self.bank, k=self.k, weighting="distance")
+        return Answer(self.average(found), found)
+
+    def average(self, found: Retrieved) -> np.ndarray:
+        """Departure of the retrieved spots' expression from the mean of their sections ``[n, g]``."""
+        spread = shares(found, len(self.bank))
+        by_section = sp.csr_matrix(
+            (np.ones(len(self.section)), (np.arange(len(self.section)), self.section)),
+            shape=(len(self.section), len(self.means)),
+        )
+        return np.asarray((spread @ self.values).todense()) - (spread @ by_section) @ self.means
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the arrays that restore the predictor."""
+        return {
+            "axes": self.axes,
+            "bank": self.bank,
+            "values_data": self.values.data,
+            "values_indices": self.values.indices,
+            "values_indptr": self.values.indptr,
+            "values_shape": np.array(self.values.shape),
+            "means": self.means,
+            "section": self.section,
+            "k": np.array(self.k),
+        }
+
+
+def neighbors_from_state(state: dict[str, np.ndarray]) -> Neighbors:
+    """Restore what `Neighbors.state` kept."""
+    parts = (state["values_data"], state["values_indices"], state["values_indptr"])
+    values = sp.csr_matrix(parts, shape=tuple(int(v) for v in state["values_shape"]))
+    return Neighbors(state["axes"], state["bank"], values, state["means"], state["section"], int(state["k"]))
+
+
+def fit_neighbors(training: Training) -> Fitted:
+    """Average the k most alike training tiles, weighted by 1 / distance^2, with k chosen on inner folds.
+
+    Tiles are compared by the cosine of their leading principal axes, features and surroundings together.
+    """
+    axes = principal_basis(training.tissue.joined).axes[:, :N_AXES]
+    queries = _unit(training.tissue.joined @ axes)
+    error = dict.fromkeys(CHOICES, 0.0)
+    held: dict[int, np.ndarray] = {k: np.zeros(training.target.shape) for k in CHOICES}
+    truth = centred(training)
+    for stay, out in inner_splits(training.fold):
+        base = _bank(training, axes, queries, stay, max(CHOICES))
+        found = retrieve(queries[out], base.bank, k=max(CHOICES), weighting="distance")
+        for k in CHOICES:
+            cut = Retrieved(*(part[:, :k] for part in found))
+            held[k][out] = base.average(cut._replace(weights=cut.weights / cut.weights.sum(axis=1, keepdims=True)))
+            error[k] += float(((held[k][out] - truth[out]) ** 2).sum())
+    k = min(error, key=error.__getitem__)
+    fitted = _bank(training, axes, queries, np.arange(len(queries)), k)
+    return Fitted(fitted, mean_expression(training), None, held[k], {"k": k})
+
+
+def _bank(training: Training, axes: np.ndarray, queries: np.ndarray, rows: np.ndarray, k: int) -> Neighbors:
+    codes, section = np.unique(training.tissue.section[rows], return_inverse=True)
+    values = training.target[rows]
+    means = np.stack([np.asarray(values[section == s].mean(axis=0)).ravel() for s in range(len(codes))])
+    return Neighbors(axes, queries[rows], values, means, section, k)
+
+
+def _unit(x: np.ndarray) -> np.ndarray:
+    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)

@@ -1,0 +1,78 @@
+"""What every predictor of expression learns from, what it must answer, and how genes come of it."""
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..core.histology.retrieval import Retrieved
+from ..core.histology.tissue import Tissue
+from ..core.libraries import library_blocks
+
+
+class Training(NamedTuple):
+    """Sections with image and expression."""
+
+    tissue: Tissue
+    target: sp.csr_matrix
+    """Expression of the panel [n, g]."""
+    fold: np.ndarray
+    """Inner folds, codes [n]: every choice is made on rows whose fold was left out."""
+    types: np.ndarray | None = None
+    """Composition of each spot [n, t], when known."""
+
+
+class Answer(NamedTuple):
+    """What a predictor says of spots it has only seen a picture of."""
+
+    parts: np.ndarray
+    """Predicted programs (or genes, see `Fitted.decode`) [n, t], as departures from the mean."""
+    retrieved: Retrieved | None
+    """The training spots it answered with, if it does so."""
+
+
+class Predictor(Protocol):
+    """Image in, programs out."""
+
+    def __call__(self, tissue: Tissue, types: np.ndarray | None = None) -> Answer:
+        """Predict each row of `tissue`."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Arrays that restore the predictor."""
+
+
+class Fitted(NamedTuple):
+    """A predictor with what turns its answers into genes."""
+
+    predictor: Predictor
+    mean: np.ndarray
+    """Mean expression of the training rows [g]."""
+    decode: np.ndarray | None
+    """Programs to genes [t, g]; None: the predictor answers in genes."""
+    held_out: np.ndarray
+    """Answers for the training rows by models that lacked their fold [n, t]."""
+    chosen: dict[str, Any]
+    """What was chosen on inner folds: penalties, neighbours, weights."""
+
+    def genes(self, parts: np.ndarray) -> np.ndarray:
+        """Expression of the panel ``[n, g]``, float32, from a predictor's answers."""
+        deviation = parts if self.decode is None else parts @ self.decode
+        return (self.mean + deviation).astype(np.float32)
+
+
+def inner_splits(fold: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Row numbers that stay and that are left out, for each inner fold."""
+    return [(np.flatnonzero(fold != code), np.flatnonzero(fold == code)) for code in np.unique(fold)]
+
+
+def mean_expression(training: Training) -> np.ndarray:
+    """Mean over the training rows ``[g]``."""
+    return np.asarray(training.target.mean(axis=0)).ravel()
+
+
+def centred(training: Training) -> np.ndarray:
+    """Expression less the mean of its section ``[n, g]``, dense: a panel, not all genes."""
+    Y = training.target.toarray().astype(np.float64)
+    for rows in library_blocks(len(Y), training.tissue.section):
+        Y[rows] -= Y[rows].mean(axis=0)
+    return Y
