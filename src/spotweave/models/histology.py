@@ -106,14 +106,20 @@ class Tower(nn.Module):
 
     def forward(self, side: Side, rows: Tensor) -> Tensor:
         """Embed the given rows ``[b]`` -> ``[b, width]``."""
-        centre = self.enter(side.x[rows])
-        total = centre
-        if "spatial" in self.graphs:
-            near = side.spatial[rows]
-            total = total + self.graphs["spatial"](centre, self.enter(side.x[near]), side.offset[rows])
-        if "functional" in self.graphs:
-            near = side.functional[rows]
-            total = total + self.graphs["functional"](centre, self.enter(side.x[near]), side.alike[rows][..., None])
+        lists = {"spatial": side.spatial[rows], "functional": side.functional[rows]}
+        pairs = {"spatial": side.offset[rows], "functional": side.alike[rows][..., None]}
+        # neighbourhoods overlap: each spot enters once, however many list it
+        taking_part = torch.cat([rows, *(lists[g].reshape(-1) for g in self.graphs)])
+        unique, where = torch.unique(taking_part, return_inverse=True)
+        entered = self.enter(side.x[unique])
+        total = centre = entered[where[: len(rows)]]
+        start = len(rows)
+        for name, attention in self.graphs.items():
+            near = lists[name]
+            total = total + attention(
+                centre, entered, where[start : start + near.numel()].view(near.shape), pairs[name]
+            )
+            start += near.numel()
         mixed = self.mix(self.drop(total))
         return self.norm(mixed + self.project(mixed))
 
@@ -132,12 +138,28 @@ class NeighborAttention(nn.Module):
         self.query, self.key, self.value, self.out = (nn.Linear(width, width, bias=i > 1) for i in range(4))
         self.pair = nn.Sequential(nn.Linear(2 if spatial else 1, 16), nn.GELU(), nn.Linear(16, n_heads))
 
-    def forward(self, centre: Tensor, neighbors: Tensor, pair: Tensor) -> Tensor:
-        """Centres ``[b, w]``, neighbours ``[b, k, w]``, what is known of pairs ``[b, k, c]`` -> ``[b, w]``."""
-        b, k, w = neighbors.shape
+    def forward(self, centre: Tensor, pool: Tensor, near: Tensor, pair: Tensor) -> Tensor:
+        """Gather from neighbours.
+
+        Parameters
+        ----------
+        centre
+            ``[b, w]``.
+        pool
+            All spots that take part ``[u, w]``.
+        near
+            Rows of `pool` that are each centre's neighbours ``[b, k]``.
+        pair
+            What is known of each pair ``[b, k, c]``.
+
+        Returns
+        -------
+        Messages ``[b, w]``.
+        """
+        (b, k), w = near.shape, pool.shape[1]
         q = self.query(centre).view(b, 1, self.n_heads, -1)
-        keys = self.key(neighbors).view(b, k, self.n_heads, -1)
-        values = self.value(neighbors).view(b, k, self.n_heads, -1)
+        keys = self.key(pool)[near].view(b, k, self.n_heads, -1)
+        values = self.value(pool)[near].view(b, k, self.n_heads, -1)
         logits = (q * keys).sum(-1) / (w / self.n_heads) ** 0.5 + self.pair(pair)  # [b, k, heads]
         gathered = (F.softmax(logits, dim=1)[..., None] * values).sum(1)
         return self.out(gathered.reshape(b, w))

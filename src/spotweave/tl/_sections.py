@@ -40,7 +40,7 @@ class Section(NamedTuple):
 
     def panel(self, genes: Sequence[str]) -> sp.csr_matrix:
         """Counts of some genes ``[n, g]``."""
-        return self.counts[:, self.genes.get_indexer(list(genes))]
+        return self.counts[:, self.genes.get_indexer(pd.Index(genes))]
 
 
 class Reading(NamedTuple):
