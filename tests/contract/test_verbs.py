@@ -67,6 +67,7 @@ VERBS: dict[str, Verb] = {
     "tl.choose_genes": (tl.choose_genes, {"n_top": 5, "key": "own"}),
 }
 RETURNING = {
+    "cross_validate_histology",
     "domain_markers",
     "find_pattern",
     "gene_images",
