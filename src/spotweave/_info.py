@@ -89,7 +89,7 @@ def _result(key: str, value: Any) -> str:
     if not isinstance(params, Mapping) or "spotweave_version" not in params:
         return ""
     facts = [f"{k} {_short(value[k])}" for k in ("n_domains", "converged", "stability", "log_likelihood") if k in value]
-    method = params.get("method", "")
+    method = params.get("method", params.get("encoder", ""))
     return f"{key}: {', '.join([str(method), *facts] if method else facts)} (version {params['spotweave_version']})"
 
 

@@ -10,8 +10,8 @@ from ..models.histology_params import HistologyParams as HistologyParams
 from ._align import Aligned as Aligned
 from ._align import align as align
 from ._choose_genes import choose_genes as choose_genes
-from ._cross_validate_histology import HistologyScores as HistologyScores
 from ._cross_validate_histology import cross_validate_histology as cross_validate_histology
+from ._cross_validate_scores import HistologyScores as HistologyScores
 from ._deconvolve import NbParams as NbParams
 from ._deconvolve import Proportions as Proportions
 from ._deconvolve import deconvolve as deconvolve

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from .._table import params as run_params
 from ..core.histology.folds import leave_one_out
 from ..models.histology_params import HistologyParams
 from ._cross_validate_folds import DEPTH, MEAN, Fold, score_fold
-from ._cross_validate_scores import Scored, summarise
+from ._cross_validate_scores import HistologyScores, Scored, summarise
 from ._histology import Histology, MethodName
 from ._histology_files import features_note
 from ._sections import Reading, Section, common_genes, read_sections
@@ -26,30 +26,6 @@ if TYPE_CHECKING:
 
 KNOWN = "Scores hold for new sections of patients that were trained on: they say nothing about a new patient."
 LEGACY = "The truth is scaled as in published work, and follows the depth of spots: see the row 'depth'."
-
-
-class HistologyScores(NamedTuple):
-    """Scores of methods that predict expression from images."""
-
-    genes: pd.DataFrame
-    """A row for each method, section and gene of the panel that the section has: ``method``, ``fold``, ``group``,
-    ``section``, ``gene``, ``pearson``, ``spearman``, ``r2``, ``rmse`` (`metrics.expression_scores`), ``predictable``
-    (did the *training* sections say that the image tells of this gene, `Histology.genes_`)."""
-    sections: pd.DataFrame
-    """A row for each method and section: ``method``, ``fold``, ``group``, ``section``, ``n_spots``, ``n_genes`` (genes
-    that vary in the section, which all means are over), ``pearson``, ``pearson_heg`` (the 50 genes of highest training
-    mean), ``pearson_predictable`` (genes that the method called predictable; NaN if none), ``n_predictable``,
-    ``spearman``, ``r2``, ``seconds`` (to fit and predict; the fit is shared out among the sections of a fold)."""
-    summary: pd.DataFrame
-    """A row for each method, unweighted means over sections: ``pearson`` with ``lower`` and ``upper``, its 95 % bootstrap
-    interval, ``spearman``, ``r2``, ``pearson_heg``, ``pearson_predictable``, ``n_predictable``; by how much ``pearson``
-    exceeds the two rows that see no image, with intervals: ``margin_mean``, ``margin_mean_lower``,
-    ``margin_mean_upper``, ``margin_depth``, ``margin_depth_lower``, ``margin_depth_upper``."""
-    predictions: dict[tuple[str, str], pd.DataFrame] | None
-    """Predictions spots x panel by (method, section), when asked for."""
-    report: dict[str, Any]
-    """``params``; ``folds`` (of each ``train_groups``, ``train_sections``, ``test_groups``, ``test_sections``, ``panel``,
-    ``inner_kind``); ``interval_over``, what was drawn for the intervals; ``notes``, limits of what the scores say."""
 
 
 def cross_validate_histology(  # noqa: PLR0913 (a protocol is its parameters)
@@ -167,9 +143,10 @@ def cross_validate_histology(  # noqa: PLR0913 (a protocol is its parameters)
         if method != DEPTH:
             make(method, genes)
     sections = _read(adatas, Reading(group_key, library_key, feature_key, layer, types_key, table_key))
+    folds, notes = _folds(sections, split), _notes(sections, split, target)
     found: list[Scored] = []
     reports = []
-    for fold in _folds(sections, split):
+    for fold in folds:
         scored, report = score_fold(partial(make, fold=fold.number), rows, genes, fold, keep=keep_predictions)
         found += scored
         reports.append(report)
@@ -197,12 +174,7 @@ def cross_validate_histology(  # noqa: PLR0913 (a protocol is its parameters)
         table,
         summarise(table, (MEAN, DEPTH), n_boot=n_boot, seed=seed),
         _predictions(found) if keep_predictions else None,
-        {
-            "params": arguments,
-            "folds": reports,
-            "interval_over": "section" if one else group_key,
-            "notes": _notes(sections, split, target),
-        },
+        {"params": arguments, "folds": reports, "interval_over": "section" if one else group_key, "notes": notes},
     )
 
 
@@ -244,9 +216,6 @@ def _folds(sections: list[Section], split: str) -> list[Fold]:
             listing(set(labels)),
             another if len(sections) > 1 else "Add tables of another patient.",
         )
-    if split == "section" and (several := _several(sections)):
-        text = f"`split='section'` trains and tests on patients {listing(several)}. {KNOWN}"
-        warnings.warn(text, UserWarning, stacklevel=3)
     return [
         Fold(
             number,
@@ -259,15 +228,14 @@ def _folds(sections: list[Section], split: str) -> list[Fold]:
     ]
 
 
-def _several(sections: list[Section]) -> list[str]:
-    """Groups with more than one section."""
-    sizes = Counter(section.group for section in sections)
-    return [group for group, size in sizes.items() if size > 1]
-
-
 def _notes(sections: list[Section], split: str, target: str) -> list[str]:
-    known = [KNOWN] if split == "section" and _several(sections) else []
-    return known + ([LEGACY] if target.startswith("legacy_") else [])
+    """Limits of what the scores say; siblings on both sides are also warned of."""
+    sizes = Counter(section.group for section in sections)
+    notes = []
+    if split == "section" and (several := [group for group, size in sizes.items() if size > 1]):
+        notes.append(f"`split='section'` trains and tests on patients {listing(several)}. {KNOWN}")
+        warnings.warn(notes[0], UserWarning, stacklevel=3)
+    return notes + ([LEGACY] if target.startswith("legacy_") else [])
 
 
 def _predictions(found: list[Scored]) -> dict[tuple[str, str], pd.DataFrame]:

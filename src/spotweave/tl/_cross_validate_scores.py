@@ -17,6 +17,30 @@ GENE_SCORES = ("pearson", "spearman", "r2", "rmse")
 MEANS = ("spearman", "r2", "pearson_heg", "pearson_predictable", "n_predictable")
 
 
+class HistologyScores(NamedTuple):
+    """Scores of methods that predict expression from images."""
+
+    genes: pd.DataFrame
+    """A row for each method, section and gene of the panel that the section has: ``method``, ``fold``, ``group``,
+    ``section``, ``gene``, ``pearson``, ``spearman``, ``r2``, ``rmse`` (`metrics.expression_scores`), ``predictable``
+    (did the *training* sections say that the image tells of this gene, `Histology.genes_`)."""
+    sections: pd.DataFrame
+    """A row for each method and section: ``method``, ``fold``, ``group``, ``section``, ``n_spots``, ``n_genes`` (genes
+    that vary in the section, which all means are over), ``pearson``, ``pearson_heg`` (the 50 genes of highest training
+    mean), ``pearson_predictable`` (genes that the method called predictable; NaN if none), ``n_predictable``,
+    ``spearman``, ``r2``, ``seconds`` (to fit and predict; the fit is shared out among the sections of a fold)."""
+    summary: pd.DataFrame
+    """A row for each method, unweighted means over sections: ``pearson`` with ``lower`` and ``upper``, its 95 % bootstrap
+    interval, ``spearman``, ``r2``, ``pearson_heg``, ``pearson_predictable``, ``n_predictable``; by how much ``pearson``
+    exceeds the two rows that see no image, with intervals: ``margin_mean``, ``margin_mean_lower``,
+    ``margin_mean_upper``, ``margin_depth``, ``margin_depth_lower``, ``margin_depth_upper``."""
+    predictions: dict[tuple[str, str], pd.DataFrame] | None
+    """Predictions spots x panel by (method, section), when asked for."""
+    report: dict[str, Any]
+    """``params``; ``folds`` (of each ``train_groups``, ``train_sections``, ``test_groups``, ``test_sections``, ``panel``,
+    ``inner_kind``); ``interval_over``, what was drawn for the intervals; ``notes``, limits of what the scores say."""
+
+
 class Truth(NamedTuple):
     """Measured expression of a section."""
 
