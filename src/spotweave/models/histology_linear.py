@@ -37,11 +37,17 @@ def fit_mean(training: Training) -> Fitted:
 
 
 def fit_ridge(training: Training) -> Fitted:
-    """Ridge regression of each gene on the features of the tile and its surroundings, one penalty for all genes."""
+    """Ridge regression of each gene on the features of the tile and its surroundings, one penalty for all genes.
+
+    The penalty is chosen on genes of variance 1, so that all of them have a say in it and not the few most variable.
+    """
     basis = principal_basis(training.tissue.joined)
-    path = ridge_path(basis.scores, centred(training), training.fold, shared=True)
+    Y = centred(training)
+    scale = np.maximum(Y.std(axis=0), 1e-9)
+    path = ridge_path(basis.scores, Y / scale, training.fold, shared=True)
     chosen = {"penalty": float(path.penalties[path.best[0]])}
-    return Fitted(Linear(basis.axes @ path.coefficients), mean_expression(training), None, path.held_out, chosen)
+    coefficients = basis.axes @ path.coefficients * scale
+    return Fitted(Linear(coefficients), mean_expression(training), None, path.held_out * scale, chosen)
 
 
 class LinearPrograms(NamedTuple):
