@@ -50,6 +50,8 @@ def test_features_are_those_of_the_verb_and_it_says_where_the_scale_is_from(caps
     share = 100 * expected.obs["tile_ok"].mean()
     assert f"P1_1.png, 1 um per pixel (lattice of Visium), {share:.1f}% of 20 tiles wholly inside\n" in said
     assert [p.name for p in tmp_path.iterdir()] == ["out.h5ad"]
+    assert main(["info", str(out)]) == 0
+    assert f"X_image: handcrafted (version {sw.__version__})\n" in capsys.readouterr().out
 
 
 def test_a_picture_for_each_library_and_the_cache(capsys, files, tmp_path):
