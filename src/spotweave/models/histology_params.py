@@ -43,8 +43,8 @@ class HistologyParams:
     """Training spots that a prediction by retrieval is averaged over."""
     retrieval: Literal["softmax", "distance", "mean"] = "softmax"
     """Their weights: by similarity over the learned temperature, by 1 / squared distance, or equal."""
-    n_steps: int = 150
-    """Minibatches of training."""
+    n_steps: int | None = None
+    """Minibatches of training; None: 35 passes over the data, but at least 150 and at most 600 minibatches."""
     batch_size: int = 256
     """Spots in a minibatch, all of one section."""
     learning_rate: float = 1e-3
@@ -58,11 +58,15 @@ class HistologyParams:
         for name, graphs in (("image_graphs", self.image_graphs), ("expression_graphs", self.expression_graphs)):
             if not set(graphs) <= set(GRAPHS):
                 raise fail(f"`{name}` out of {list(GRAPHS)}", repr(graphs))
-        for name in ("n_programs", "n_axes", "width", "n_heads", "n_neighs", "n_retrieved", "n_steps", "batch_size"):
+        for name in ("n_programs", "n_axes", "width", "n_heads", "n_neighs", "n_retrieved", "batch_size"):
             check_range(getattr(self, name), name, low=1, integer=True)
+        if self.n_steps is not None:
+            check_range(self.n_steps, "n_steps", low=1, integer=True)
         check_range(self.dropout, "dropout", low=0, high=0.95)
         for name in ("contrast_weight", "learning_rate", "weight_decay"):
             check_range(getattr(self, name), name, low=0)
-        check_range(self.temperature, "temperature", low=1e-3, high=100)
+        check_range(self.temperature, "temperature", low=0.01, high=1, why="it is kept there while it is learned")
+        if self.predict == "retrieval" and self.contrast_weight == 0:
+            raise fail("`contrast_weight` above 0 with predict='retrieval'", "0", "Only the contrast trains retrieval.")
         if self.width % self.n_heads:
             raise fail("`width` to be a multiple of `n_heads`", f"{self.width} and {self.n_heads}")
