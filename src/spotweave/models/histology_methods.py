@@ -69,8 +69,10 @@ def fit_method(
     return fit_network(training, params, rng=rng, device=device, progress=progress)
 
 
-def predictor_from_state(method: str, state: dict[str, np.ndarray], params: HistologyParams | None) -> Predictor:
-    """Restore the predictor of one of `METHODS` from its arrays."""
+def predictor_from_state(
+    method: str, state: dict[str, np.ndarray], params: HistologyParams | None, *, device: Any = "cpu"
+) -> Predictor:
+    """Restore the predictor of one of `METHODS` from its arrays; a network is put on `device`."""
     if params is not None:
-        return network_from_state(state, params)
+        return network_from_state(state, params, device=device)
     return neighbors_from_state(state) if method == "knn" else Linear(**state)

@@ -73,25 +73,34 @@ def fit_neighbors(training: Training) -> Fitted:
     axes = principal_basis(training.tissue.joined).axes[:, :N_AXES]
     queries = _unit(training.tissue.joined @ axes)
     error = dict.fromkeys(CHOICES, 0.0)
-    held: dict[int, np.ndarray] = {k: np.zeros(training.target.shape) for k in CHOICES}
-    truth = centred(training)
-    for stay, out in inner_splits(training.fold):
+    truth, splits, retrieved = centred(training), inner_splits(training.fold), []
+    for stay, out in splits:
         base = _bank(training, axes, queries, stay, max(CHOICES))
         found = retrieve(queries[out], base.bank, k=max(CHOICES), weighting="distance")
         for k in CHOICES:
-            cut = Retrieved(*(part[:, :k] for part in found))
-            held[k][out] = base.average(cut._replace(weights=cut.weights / cut.weights.sum(axis=1, keepdims=True)))
-            error[k] += float(((held[k][out] - truth[out]) ** 2).sum())
+            error[k] += float(((base.average(_nearest(found, k)) - truth[out]) ** 2).sum())
+        retrieved.append(found)
     k = min(error, key=error.__getitem__)
+    held_out = np.empty(training.target.shape)
+    for (stay, out), found in zip(splits, retrieved, strict=True):
+        held_out[out] = _bank(training, axes, queries, stay, k).average(_nearest(found, k))
     fitted = _bank(training, axes, queries, np.arange(len(queries)), k)
-    return Fitted(fitted, mean_expression(training), None, held[k], {"k": k})
+    return Fitted(fitted, mean_expression(training), None, held_out, {"k": k})
 
 
 def _bank(training: Training, axes: np.ndarray, queries: np.ndarray, rows: np.ndarray, k: int) -> Neighbors:
     codes, section = np.unique(training.tissue.section[rows], return_inverse=True)
     values = training.target[rows]
-    means = np.stack([np.asarray(values[section == s].mean(axis=0)).ravel() for s in range(len(codes))])
+    means = np.stack(
+        [np.asarray(values[section == s].mean(axis=0, dtype=np.float64)).ravel() for s in range(len(codes))]
+    )
     return Neighbors(axes, queries[rows], values, means, section, k)
+
+
+def _nearest(found: Retrieved, k: int) -> Retrieved:
+    """Only the first k, their shares summing to 1 again."""
+    rows, weights, similarity = (part[:, :k] for part in found)
+    return Retrieved(rows, weights / weights.sum(axis=1, keepdims=True), similarity)
 
 
 def _unit(x: np.ndarray) -> np.ndarray:

@@ -62,14 +62,21 @@ class Network(NamedTuple):
         return {**net, **own, "programs": self.programs, "linear": self.linear, "weights": self.weights}
 
 
-def network_from_state(state: dict[str, np.ndarray], params: HistologyParams) -> Network:
-    """Restore what `Network.state` kept."""
+def network_from_state(
+    state: dict[str, np.ndarray], params: HistologyParams, *, device: torch.device | str = "cpu"
+) -> Network:
+    """Restore what `Network.state` kept, on a device."""
     t = state["programs"].shape[1]
     net = HistologyNet(state["axes"].shape[1], t, t, params)
     net.load_state_dict({k.removeprefix("net."): torch.as_tensor(v) for k, v in state.items() if k.startswith("net.")})
     inputs = Inputs(state["axes"], state["spread"])
     return Network(
-        inputs, Towers(net.eval(), state["bank"]), state["programs"], state["linear"], state["weights"], params
+        inputs,
+        Towers(net.to(device).eval(), state["bank"]),
+        state["programs"],
+        state["linear"],
+        state["weights"],
+        params,
     )
 
 

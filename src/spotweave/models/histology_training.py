@@ -9,6 +9,8 @@ from ..core.histology.retrieval import Retrieved
 from ..core.histology.tissue import Tissue
 from ..core.libraries import library_blocks
 
+BLOCK = 8_192  # rows decoded at once
+
 
 class Training(NamedTuple):
     """Sections with image and expression."""
@@ -56,8 +58,11 @@ class Fitted(NamedTuple):
 
     def genes(self, parts: np.ndarray) -> np.ndarray:
         """Expression of the panel ``[n, g]``, float32, from a predictor's answers."""
-        deviation = parts if self.decode is None else parts @ self.decode
-        return (self.mean + deviation).astype(np.float32)
+        found = np.empty((len(parts), len(self.mean)), dtype=np.float32)
+        for start in range(0, len(parts), BLOCK):
+            rows = slice(start, start + BLOCK)
+            found[rows] = self.mean + (parts[rows] if self.decode is None else parts[rows] @ self.decode)
+        return found
 
 
 def inner_splits(fold: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -67,7 +72,7 @@ def inner_splits(fold: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
 
 def mean_expression(training: Training) -> np.ndarray:
     """Mean over the training rows ``[g]``."""
-    return np.asarray(training.target.mean(axis=0)).ravel()
+    return np.asarray(training.target.mean(axis=0, dtype=np.float64)).ravel()
 
 
 def centred(training: Training) -> np.ndarray:

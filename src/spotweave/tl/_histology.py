@@ -1,18 +1,16 @@
 """Expression from a stained image: learn it on sections that were measured, predict it for slides that were not."""
 
 import os
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from .._check import check_choice, check_range, fail, listing
+from .._check import check_choice, check_range, fail
 from ..core.histology.folds import inner_folds
 from ..core.histology.novelty import Novelty, learn_novelty
-from ..core.histology.panel import choose_panel
-from ..core.histology.targets import TARGETS, expression_target
+from ..core.histology.targets import TARGETS
 from ..core.histology.tissue import make_tissue
 from ..core.train import resolve_device
 from ..models.histology_methods import fit_method, settings_of
@@ -20,8 +18,9 @@ from ..models.histology_params import HistologyParams
 from ..models.histology_training import Fitted, Training
 from . import _histology_files as files
 from ._histology_genes import gene_table
+from ._histology_panel import panel_genes, panel_target
 from ._histology_predict import predict_table
-from ._sections import Reading, Section, codes_of, common_genes, read_sections, stack_types
+from ._sections import Reading, Section, codes_of, read_sections, stack_types
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,8 +40,8 @@ class Histology:
     ----------
     method
         - ``"network"``: two towers, over the picture and over expression, each with attention over the spatial graph
-          and over alike spots (GR2ST), drawn together by a contrastive loss; predicts programs of expression by a head,
-          by retrieval of training spots and by a linear map, weighted by what each was worth on inner folds
+          and over alike spots (GR2ST), drawn together by a contrastive loss; programs of expression by a head, by
+          retrieval of training spots and by a linear map, each weighted by its worth on inner folds
         - ``"programs"``: closed form; principal programs of expression by ridge regression, each with a penalty and a
           shrinkage of its own
         - ``"ridge"`` on genes, ``"knn"`` on tiles, ``"mean"`` of training: rivals in closed form
@@ -56,13 +55,13 @@ class Histology:
         published figures: ``"log_counts"``, ``"legacy_spot_panel"``, ``"legacy_gene_scaled"``
         (`core.histology.targets.expression_target`).
     params, **settings
-        Settings of the network: an object, or single fields by name.
+        Settings of the network: an object, which takes the place of the method's own, or single fields by name.
     n_neighs
         Spatial neighbours that make the surroundings of a tile.
     rng
-        Seed or generator. The same seed gives the same model on one machine, on any number of threads.
+        Seed: one seed, one model, on any number of threads of one machine. Or a generator: it moves on with each `fit`.
     device
-        ``"auto"``, ``"cpu"``, ``"cuda"``.
+        ``"auto"``, ``"cpu"``, ``"cuda"``: where a network trains and predicts.
     progress
         Show bars; None: the setting.
 
@@ -109,7 +108,7 @@ class Histology:
         check_range(n_neighs, "n_neighs", low=1, integer=True)
         self.method = method
         self.params = settings_of(method, params, settings)
-        self.genes = None if genes is None else list(dict.fromkeys(genes))
+        self.genes = None if genes is None else list(dict.fromkeys([genes] if isinstance(genes, str) else genes))
         self.n_top, self.target, self.n_neighs = n_top, target, n_neighs
         self.rng, self.device, self.progress = rng, device, progress
 
@@ -132,7 +131,7 @@ class Histology:
             A table, several, or several by name. Without `library_key` each table is one section.
         group_key
             Column of ``obs`` with the patient (or mouse): every choice is made by leaving patients out. None: each
-            section stands for itself.
+            section counts as another patient's.
         library_key
             Column of ``obs`` with the section, for tables that hold several.
         feature_key
@@ -155,20 +154,23 @@ class Histology:
             When features, counts, groups or genes do not fit.
         """
         reading = Reading(group_key, library_key, feature_key, layer, types_key, table_key)
-        self.fit_sections(read_sections(adatas, reading), feature_key)
-        self.features_ = files.features_note(adatas, feature_key)
-        return self
+        sections, note = read_sections(adatas, reading), files.features_note(adatas, feature_key, table_key)
+        return self.fit_sections(sections, feature_key, note)
 
-    def fit_sections(self, sections: "Sequence[Section]", feature_key: str = "X_image") -> "Histology":
-        """Learn from sections that were read already."""
+    def fit_sections(
+        self, sections: "Sequence[Section]", feature_key: str = "X_image", note: dict[str, Any] | None = None
+    ) -> "Histology":
+        """Learn from sections that were read already, with what is known of their features (`features_note`)."""
         rng = np.random.default_rng(self.rng)
-        genes = self._panel(sections)
+        genes = panel_genes(sections, self.genes, self.n_top)
         raw = np.concatenate([section.features for section in sections])
-        codes = codes_of(sections)
-        tissue = make_tissue(raw, codes, np.concatenate([section.xy for section in sections]), n_neighs=self.n_neighs)
+        codes, xy = codes_of(sections), np.concatenate([section.xy for section in sections])
+        tissue = make_tissue(raw, codes, xy, n_neighs=self.n_neighs)
+        if not tissue.features.any():
+            raise fail("features that vary within sections", "constant ones, or sections of one spot each")
         group = pd.factorize(np.array([section.group for section in sections]))[0][codes]
         inner = inner_folds(codes, group, tissue.xy)
-        training = Training(tissue, self._target(sections, genes, codes), inner.fold, stack_types(sections))
+        training = Training(tissue, panel_target(sections, genes, self.target), inner.fold, stack_types(sections))
         with threadpool_limits(1, user_api="blas"):
             fitted = fit_method(
                 self.method, training, self.params, rng=rng, device=resolve_device(self.device), progress=self.progress
@@ -177,8 +179,8 @@ class Histology:
             self.genes_ = gene_table(genes, training, fitted, np.concatenate([s.totals for s in sections]), rng)
         self.fitted_: Fitted = fitted
         self.chosen_, self.inner_kind_, self.feature_key_ = fitted.chosen, inner.kind, feature_key
-        self.sections_ = [section.name for section in sections]
-        self.groups_ = [section.group for section in sections]
+        self.features_, self.with_types_ = note or {}, training.types is not None
+        self.sections_, self.groups_ = [s.name for s in sections], [s.group for s in sections]
         self.bank_ = np.concatenate([f"{s.name}:" + s.spots.astype(str).to_numpy(dtype=object) for s in sections])
         return self
 
@@ -203,14 +205,13 @@ class Histology:
         library_key
             Column of ``obs`` with the section, when there are several.
         feature_key
-            Features of tiles; None: the key that was trained on. They must come from the same encoder, tile size and
-            scales.
+            Features of tiles, of the same encoder, tile size and scales; None: the key that was trained on.
         types_key
             Composition of spots, when the model was trained with types.
         n_retrieved
-            Training spots to name for each spot, of methods that retrieve.
+            Training spots to name for each spot, of methods that retrieve; 0 for none.
         table_key
-            Name of the table in a SpatialData object.
+            Table of a SpatialData object.
 
         Returns
         -------
@@ -225,6 +226,7 @@ class Histology:
             When the model was not fitted or features do not fit it.
         """
         self._check_fitted()
+        check_range(n_retrieved, "n_retrieved", low=0, integer=True)
         reading = Reading(None, library_key, feature_key or self.feature_key_, None, types_key, table_key)
         return predict_table(self, adata, reading, n_retrieved=n_retrieved)
 
@@ -238,43 +240,11 @@ class Histology:
         """Read what `save` wrote."""
         return files.load(cls, path, device)
 
-    def config(self) -> dict[str, Any]:
-        """Return the arguments that the model was made with, except `rng`, `device` and `progress`."""
-        params = None if self.params is None else asdict(self.params)
-        return {
-            "method": self.method,
-            "genes": self.genes,
-            "n_top": self.n_top,
-            "target": self.target,
-            "n_neighs": self.n_neighs,
-            "params": params,
-        }
-
-    def _panel(self, sections: "Sequence[Section]") -> list[str]:
-        """Return the genes to predict, in the order of the tables."""
-        shared = common_genes(sections)
-        if self.genes is None:
-            counts = [section.panel(list(shared)) for section in sections]
-            chosen = choose_panel(counts, [section.totals for section in sections], n_top=self.n_top).indices
-            return [str(gene) for gene in shared[np.sort(chosen)]]
-        missing = [gene for gene in self.genes if gene not in shared]
-        if missing or not self.genes:
-            raise fail("genes that all training sections have", listing(missing) if missing else "no gene")
-        return self.genes
-
-    def _target(self, sections: "Sequence[Section]", genes: list[str], codes: np.ndarray) -> Any:
-        import scipy.sparse as sp
-
-        counts = sp.vstack([section.panel(genes) for section in sections], format="csr")
-        totals = np.concatenate([section.totals for section in sections])
-        return expression_target(counts, totals, kind=self.target, section=codes)
-
     def _check_fitted(self) -> None:
         if not hasattr(self, "fitted_"):
             raise fail("a fitted model", "one that was not", "Call fit(adatas) first, or Histology.load(path).")
 
     def __repr__(self) -> str:
-        state = (
-            f"{len(self.genes_)} genes, {len(self.sections_)} sections" if hasattr(self, "fitted_") else "not fitted"
-        )
-        return f"Histology({self.method!r}: {state})"
+        if not hasattr(self, "fitted_"):
+            return f"Histology({self.method!r}: not fitted)"
+        return f"Histology({self.method!r}: {len(self.genes_)} genes, {len(self.sections_)} sections)"

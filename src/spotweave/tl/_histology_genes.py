@@ -5,7 +5,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..core.histology.predictable import predictable_genes, tissue_blocks
+from ..core.histology.predictable import (
+    MOST_WAVES,
+    WAVES_PER_BLOCK,
+    Predictable,
+    predictable_genes,
+    tissue_blocks,
+)
 from ..core.libraries import library_blocks
 from ..metrics import expression_scores
 from ..models.histology_training import Fitted, Training
@@ -40,7 +46,8 @@ def gene_table(
 
     Returns
     -------
-    Table of genes with the columns `COLUMNS`.
+    Table of genes with the columns `COLUMNS`. Of a tissue too small to be cut into two blocks nothing can be shown: p
+    is 1.
     """
     rows = np.arange(len(totals))
     if len(rows) > MOST:
@@ -50,13 +57,7 @@ def gene_table(
     truth = training.target[rows].toarray()
     scores = expression_scores(truth, predicted, train_mean=fitted.mean)
     depth = np.log1p(totals[rows])
-    tested = predictable_genes(
-        _beyond(depth, truth, section),
-        _beyond(depth, predicted, section),
-        tissue_blocks(xy, section, size=BLOCK),
-        section=section,
-        xy=xy,
-    )
+    tested = _tested(_beyond(depth, truth, section), _beyond(depth, predicted, section), section, xy)
     found: dict[str, Any] = {
         "mean": fitted.mean,
         "held_out_pearson": scores.pearson,
@@ -66,6 +67,15 @@ def gene_table(
         "predictable": (tested.q < FDR) & (tested.z > 0),
     }
     return pd.DataFrame({name: found[name] for name in COLUMNS}, index=pd.Index(genes, name="gene"))
+
+
+def _tested(truth: np.ndarray, predicted: np.ndarray, section: np.ndarray, xy: np.ndarray) -> Predictable:
+    """Test on blocks of 25 spots, or as many more as it takes for waves to keep up with the blocks of each section."""
+    largest = int(np.bincount(section).max())
+    blocks = tissue_blocks(xy, section, size=max(BLOCK, -(-largest * WAVES_PER_BLOCK // MOST_WAVES)))
+    if blocks.max() == 0:
+        return Predictable(np.zeros(truth.shape[1]), np.ones(truth.shape[1]), np.ones(truth.shape[1]))
+    return predictable_genes(truth, predicted, blocks, section=section, xy=xy)
 
 
 def _beyond(depth: np.ndarray, values: np.ndarray, section: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from .._check import fail, listing
-from .._table import get_codes, get_coords, get_obs, get_table
+from .._table import get_codes, get_coords, get_table
 from ._denoise_input import read_counts
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class Section(NamedTuple):
     """[n, all genes]."""
     types: pd.DataFrame | None
     """Composition of the spots [n, types]."""
+    rows: np.ndarray
+    """Their rows in the table [n]."""
 
     @property
     def totals(self) -> np.ndarray:
@@ -40,6 +42,8 @@ class Section(NamedTuple):
 
     def panel(self, genes: Sequence[str]) -> sp.csr_matrix:
         """Counts of some genes ``[n, g]``."""
+        if list(genes) == list(self.genes):
+            return self.counts
         return self.counts[:, self.genes.get_indexer(pd.Index(genes))]
 
 
@@ -73,8 +77,8 @@ def read_sections(adatas: Any, reading: Reading, *, counts: bool = True) -> list
     Raises
     ------
     InputError
-        When features are missing or not finite, numbers of features differ, a section has two groups or two sections
-        one name.
+        When there is no spot, features are missing or not finite, numbers of features differ, a section has two groups
+        or two sections one name.
     """
     sections = [
         section
@@ -91,11 +95,11 @@ def read_sections(adatas: Any, reading: Reading, *, counts: bool = True) -> list
 
 
 def _named(adatas: Any) -> list[tuple[str, "AnnData"]]:
+    if isinstance(adatas, Mapping | list | tuple) and not adatas:
+        raise fail("at least one AnnData", f"an empty {type(adatas).__name__}")
     if isinstance(adatas, Mapping):
         return [(str(name), adata) for name, adata in adatas.items()]
     if isinstance(adatas, list | tuple):
-        if not adatas:
-            raise fail("at least one AnnData", "an empty list")
         return [(str(k), adata) for k, adata in enumerate(adatas)]
     return [("0", adatas)]
 
@@ -120,6 +124,7 @@ def _of_table(adata: "AnnData", name: str, reading: Reading, *, counts: bool) ->
             genes,
             X[rows],
             None if types is None else types.iloc[rows],
+            rows,
         )
         for rows in cuts
     ]
@@ -133,16 +138,28 @@ def read_features(adata: "AnnData", key: str) -> np.ndarray:
             f"obsm keys {listing(adata.obsm)}",
             "Run pp.tile_features(adata, image) first, or put features of your own there.",
         )
-    features = np.asarray(adata.obsm[key], dtype=np.float32)
-    if features.ndim != 2 or not np.isfinite(features).all():
+    remedy = "Run pp.tile_features(adata, image), or put numbers of your own there."
+    try:
+        features = np.asarray(adata.obsm[key], dtype=np.float32)
+    except (TypeError, ValueError):
+        found = f"a {type(adata.obsm[key]).__name__} of other values"
+        raise fail(f"a dense matrix of numbers in adata.obsm[{key!r}]", found, remedy) from None
+    if features.ndim != 2 or 0 in features.shape:
         raise fail(
-            f"finite features [n, d] in adata.obsm[{key!r}]", f"shape {list(features.shape)} or values not finite"
+            f"features [n, d] of at least one spot in adata.obsm[{key!r}]", f"shape {list(features.shape)}", remedy
         )
+    bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
+    if len(bad):
+        found = f"NaN or infinity in {len(bad)} of {len(features)} rows (first: row {bad[0]})"
+        raise fail(f"finite features in adata.obsm[{key!r}]", found, "Drop these rows before the call.")
     return features
 
 
 def read_types(adata: "AnnData", key: str | None) -> pd.DataFrame | None:
-    """Composition of each spot: a table of ``obsm`` (of `tl.deconvolve`), or a column of labels in ``obs``."""
+    """Composition of each spot: a table of ``obsm`` (of `tl.deconvolve`), or a column of labels in ``obs``.
+
+    A spot without a label is of no type.
+    """
     if key is None:
         return None
     if key in adata.obsm:
@@ -150,18 +167,31 @@ def read_types(adata: "AnnData", key: str | None) -> pd.DataFrame | None:
         table = table if isinstance(table, pd.DataFrame) else pd.DataFrame(np.asarray(table), index=adata.obs_names)
         return table.fillna(0).astype(np.float32)
     if key in adata.obs:
-        return pd.get_dummies(adata.obs[key].astype(str), dtype=np.float32)
+        labels = adata.obs[key].astype(object)
+        return pd.get_dummies(labels.where(labels.isna(), labels.astype(str)), dtype=np.float32)
     raise fail(
-        f"types_key={key!r} in adata.obsm or adata.obs", f"obsm {listing(adata.obsm)}, obs {listing(adata.obs.columns)}"
+        f"types_key={key!r} in adata.obsm or adata.obs",
+        f"obsm {listing(adata.obsm)}, obs {listing(adata.obs.columns)}",
+        "Run tl.deconvolve(adata, reference), or leave types_key out.",
     )
 
 
 def _groups(adata: "AnnData", reading: Reading) -> np.ndarray | None:
     if reading.group_key is None:
         return None
-    column = get_obs(adata, reading.group_key, name="group_key")
+    if reading.group_key not in adata.obs:
+        raise fail(
+            f"group_key={reading.group_key!r} in adata.obs",
+            f"columns {listing(adata.obs.columns)}",
+            "Pass the column of patients, or group_key=None where each section is another patient's.",
+        )
+    column = adata.obs[reading.group_key]
     if column.isna().any():
-        raise fail(f"a {reading.group_key} for every spot", f"NaN in {column.isna().sum()} of {adata.n_obs} rows")
+        raise fail(
+            f"a {reading.group_key} for every spot",
+            f"NaN in {column.isna().sum()} of {adata.n_obs} rows",
+            "Fill the column or drop these rows.",
+        )
     return column.astype(str).to_numpy()
 
 

@@ -55,12 +55,13 @@ def ridge_path(
     Errors, held-out predictions, penalties and coefficients.
     """
     gram, cross = X.T @ X, X.T @ Y
-    folds = [fold == code for code in np.unique(fold)]
+    folds = [np.flatnonzero(fold == code) for code in np.unique(fold)]
     error = np.zeros((len(penalties), Y.shape[1]))
     paths = []
     for out in folds:
-        path = _Path(gram - X[out].T @ X[out], cross - X[out].T @ Y[out])
-        error += np.stack([((Y[out] - X[out] @ path.at(a)) ** 2).sum(axis=0) for a in penalties])
+        x, y = X[out], Y[out]
+        path = _Path(gram - x.T @ x, cross - x.T @ y)
+        error += np.stack([((y - x @ path.at(a)) ** 2).sum(axis=0) for a in penalties])
         paths.append(path)
     best = np.full(Y.shape[1], error.sum(axis=1).argmin()) if shared else error.argmin(axis=0)
     held_out = np.empty(Y.shape)

@@ -45,14 +45,14 @@ def learn_novelty(
     section, fold
         Codes ``[n]``.
     rng
-        Draws the tiles that are kept among more than 5,000.
+        Draws the tiles that are kept among more than 5,000; a few of each fold in any case.
 
     Returns
     -------
     Novelty.
     """
     axes = principal_basis(features).axes[:, :N_AXES]
-    rows = np.arange(len(features)) if len(features) <= MOST else np.sort(rng.permutation(len(features))[:MOST])
+    rows = _kept(fold, rng)
     bank, kept = features[rows] @ axes, fold[rows]
     far = [_distance(bank[kept == f], bank[kept != f]) for f in np.unique(kept)]
     means = np.stack([raw[section == s].mean(axis=0, dtype=np.float64) for s in np.unique(section)])
@@ -75,6 +75,15 @@ def slide_novelty(novelty: Novelty, raw: np.ndarray) -> float:
     """
     shift = np.sqrt((((raw.mean(axis=0, dtype=np.float64) - novelty.mean) / novelty.scale) ** 2).mean())
     return float(shift / (FAR * max(float(novelty.shift), 1e-12)))
+
+
+def _kept(fold: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Rows of the bank: a random part, and of each fold enough to be a neighbour."""
+    if len(fold) <= MOST:
+        return np.arange(len(fold))
+    order = rng.permutation(len(fold))
+    few = [order[fold[order] == f][:NEIGHBOR] for f in np.unique(fold)]
+    return np.unique(np.concatenate([order[:MOST], *few]))
 
 
 def _distance(x: np.ndarray, bank: np.ndarray) -> np.ndarray:

@@ -48,7 +48,7 @@ def retrieve(
         cosine = queries[start : start + step] @ bank.T
         part = np.argpartition(-cosine, k - 1, axis=1)[:, :k]
         value = np.take_along_axis(cosine, part, axis=1)
-        order = np.lexsort((part, -value), axis=1)  # ties by row, so that blocks do not matter
+        order = np.lexsort((part, -value), axis=1)  # equal ones by row
         rows[start : start + step] = np.take_along_axis(part, order, axis=1)
         similarity[start : start + step] = np.take_along_axis(value, order, axis=1)
     return Retrieved(rows, _shares(similarity, weighting, temperature), similarity)

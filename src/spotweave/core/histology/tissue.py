@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 
 from ..graph import knn
 from ..libraries import library_blocks
@@ -22,8 +21,6 @@ class Tissue(NamedTuple):
     """Their means over the spatial neighbours [n, d], float32."""
     section: np.ndarray
     """Which section each row lies on, codes [n] from 0."""
-    graph: sp.csr_matrix
-    """Neighbour -> centre: row i holds the neighbours of i, each with an equal share [n, n]."""
     xy: np.ndarray
     """Places [n, 2], in spot distances of their section."""
 
@@ -33,9 +30,9 @@ class Tissue(NamedTuple):
         return np.hstack([self.features, self.around])
 
     def take(self, rows: np.ndarray) -> "Tissue":
-        """Some of the spots, with the surroundings they had; no neighbour outside `rows` stays in the graph."""
+        """Some of the spots, with the surroundings they had."""
         section = np.unique(self.section[rows], return_inverse=True)[1]
-        return Tissue(self.features[rows], self.around[rows], section, self.graph[rows][:, rows], self.xy[rows])
+        return Tissue(self.features[rows], self.around[rows], section, self.xy[rows])
 
 
 def make_tissue(features: np.ndarray, section: np.ndarray, xy: np.ndarray, *, n_neighs: int = 8) -> Tissue:
@@ -64,9 +61,14 @@ def make_tissue(features: np.ndarray, section: np.ndarray, xy: np.ndarray, *, n_
     places = np.empty((len(xy), 2))
     for rows in library_blocks(len(xy), section):
         standard[rows] = standardise(features[rows])
-        places[rows] = xy[rows, :2] / (spot_pitch(xy[rows, :2]) if len(rows) > 1 else 1.0)
+        places[rows] = xy[rows, :2] / _pitch(xy[rows, :2])
     graph = row_normalise(knn(places, n_neighs=n_neighs, library=section).connectivities, self_loops=False)
-    return Tissue(standard, np.asarray(graph @ standard, dtype=np.float32), section, graph, places)
+    return Tissue(standard, np.asarray(graph @ standard, dtype=np.float32), section, places)
+
+
+def _pitch(xy: np.ndarray) -> float:
+    """Distance between neighbouring spots; 1 where all lie at one place."""
+    return spot_pitch(xy) if (xy != xy[0]).any() else 1.0
 
 
 def standardise(features: np.ndarray) -> np.ndarray:
