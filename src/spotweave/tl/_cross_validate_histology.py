@@ -78,15 +78,16 @@ def cross_validate_histology(  # noqa: PLR0913 (a protocol is its parameters)
     methods
         Methods of `Histology`.
     genes
-        Genes to predict. None: in each fold the `n_top` that vary most within its training sections. Genes of the
-        panel that a test section lacks are not scored there.
+        Genes to predict. None: in each fold the `n_top` that vary most within its training sections; a list that was
+        chosen on these sections knows the test patients. Genes that a test section lacks are not scored there.
     n_top
         Size of the panel that is chosen when `genes` is None.
     target
         What is predicted, as in `Histology`. The truth is normalised by the counts of *all* genes of the test section;
         legacy kinds only reproduce published numbers.
     feature_key, layer, types_key
-        Image features, raw counts, composition of spots, as in `Histology.fit`.
+        Image features, raw counts, composition of spots, as in `Histology.fit`. Types must come from images too: those
+        that were deconvolved from a test section's counts tell of these counts.
     params
         Settings of ``"network"``, or of networks by method.
     n_neighs
