@@ -2,7 +2,7 @@
 
 from ._align import align
 from ._app import app
-from ._bench_deconvolve import bench
+from ._bench_histology import bench
 from ._cross_validate_histology import cross_validate_histology
 from ._deconvolve import deconvolve
 from ._denoise import denoise

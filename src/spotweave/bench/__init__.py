@@ -10,6 +10,8 @@ from ._domains import domains
 from ._genes import genes
 from ._genes_domains import genes_domains
 from ._genes_test import genes_test
+from ._histology import histology
+from ._histology_scaling import histology_scaling
 from ._impute import impute
 from ._impute_domains import impute_domains
 from ._impute_scaling import impute_scaling
@@ -32,6 +34,8 @@ __all__ = [
     "genes",
     "genes_domains",
     "genes_test",
+    "histology",
+    "histology_scaling",
     "impute",
     "impute_domains",
     "impute_scaling",

@@ -108,10 +108,10 @@ def _gap(gap: dict[str, float]) -> list[str]:
     if not gap:
         return ["", ""]
     lowest = min(gap, key=lambda name: gap[name])
-    return [_signed(sum(gap.values()) / len(gap)), f"{_signed(gap[lowest])} ({lowest})"]
+    return [signed(sum(gap.values()) / len(gap)), f"{signed(gap[lowest])} ({lowest})"]
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
     """With a sign, and no minus before zero."""
     return f"{round(value, 3) + 0.0:+.3f}"
 

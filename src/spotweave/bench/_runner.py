@@ -142,7 +142,7 @@ def _jobs(
 def _told(row: Mapping[str, Any], headline: str) -> str:
     """One line about a row."""
     name = (
-        " ".join(str(row[key]) for key in ("dataset", "slice", "truth", "method") if key in row)
+        " ".join(str(row[key]) for key in ("dataset", "slice", "section", "truth", "method") if key in row)
         + f" seed {row['seed']}"
     )
     if row.get("error"):
