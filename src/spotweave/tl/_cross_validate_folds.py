@@ -6,15 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
 from .._table import logger
 from ..core.histology.folds import check_disjoint
-from ..core.histology.targets import expression_target
 from ..core.libraries import library_blocks
 from ._cross_validate_scores import Scored, score_section, section_truth
 from ._histology import Histology
+from ._histology_panel import panel_target
 from ._histology_predict import predict_section
 from ._sections import Section, codes_of
 
@@ -123,8 +122,7 @@ def fit_depth(train: Sequence[Section], genes: pd.DataFrame, target: str) -> Rea
     """
     start = time.perf_counter()
     codes, totals = codes_of(train), np.concatenate([section.totals for section in train])
-    counts = sp.vstack([section.panel(list(genes.index)) for section in train], format="csr")
-    Y = expression_target(counts, totals, kind=target, section=codes)
+    Y = panel_target(train, list(genes.index), target)
     depth = np.log1p(totals)
     for rows in library_blocks(len(depth), codes):
         depth[rows] -= depth[rows].mean()
