@@ -194,6 +194,65 @@ def imputed_result(domains_result):
 
 
 @pytest.fixture
+def predicted_result(domains_result):
+    """Hand-made object in the form that tl.Histology.predict returns, of the spots of `domains_result`: 6 of its genes."""
+    import pandas as pd
+    from anndata import AnnData
+
+    rng = np.random.default_rng(23)
+    slide = domains_result
+    names = ["gene8", "gene1", "gene3", "gene5", "gene0", "gene6"]
+    counts = slide[:, names].X.toarray() / slide.X.sum(axis=1)
+    X = 4 + 0.4 * np.log1p(1e4 * np.asarray(counts)) + 0.3 * rng.normal(size=(154, 6))
+    var = pd.DataFrame({"mean": X.mean(axis=0)}, index=pd.Index(names, name="gene"))
+    var["held_out_pearson"] = [0.3, 0.41, -0.05, 0.22, 0.5, 0.1]
+    var["held_out_r2"], var["p"], var["q"] = var["held_out_pearson"] ** 2, 1e-4, [4e-4, 0.01, 0.9, 0.02, 0.2, 0.6]
+    var["predictable"] = var["q"] < 0.05
+    predicted = AnnData(X.astype(np.float32), obs=slide.obs[["slide"]].copy(), var=var)
+    predicted.obs["image_novelty"] = np.linspace(0.2, 1.1, 154)
+    predicted.obs["out_of_distribution"] = predicted.obs["image_novelty"] > 1
+    predicted.obsm["spatial"] = slide.obsm["spatial"].copy()
+    bank = np.array([f"{s}:spot{i}" for s in ("T1", "T2:b") for i in range(9)], dtype=object)
+    predicted.obsm["retrieved"] = pd.DataFrame(
+        bank[rng.integers(18, size=(154, 2))], index=predicted.obs_names, columns=["nearest_1", "nearest_2"]
+    )
+    predicted.obsm["retrieved_weight"] = np.tile(np.float32([0.7, 0.2]), (154, 1))
+    predicted.uns["histology"] = {
+        "params": {"method": "network", "n_top": 6, "target": "log_normalized", "n_neighs": 8},
+        "trained_on": ["T1", "T2:b"],
+        "groups": ["P1", "P2"],
+        "inner_kind": "group",
+        "held_out_pearson": float(var["held_out_pearson"].mean()),
+        "n_predictable": 3,
+        "slide_novelty": {"A": 0.5, "B": 0.8},
+        "out_of_distribution": float(predicted.obs["out_of_distribution"].mean()),
+    }
+    return predicted
+
+
+@pytest.fixture
+def histology_scores_result():
+    """Hand-made tables in the form of tl.cross_validate_histology: 4 rows, 3 patients of 2 sections."""
+    from types import SimpleNamespace
+
+    import pandas as pd
+
+    rng = np.random.default_rng(29)
+    level = {"ridge": 0.1, "network": 0.2, "mean": 0.0, "depth": 0.15}
+    rows = [
+        (m, g, f"{g}_{k}", b and b + 0.05 * rng.normal(), b and b / 3 - 0.03 + 0.02 * rng.normal())
+        for m, b in level.items()
+        for g in ("P1", "P2", "P3")
+        for k in (1, 2)
+    ]
+    sections = pd.DataFrame(rows, columns=["method", "group", "section", "pearson", "r2"])
+    summary = sections.groupby("method", sort=False)[["pearson", "r2"]].mean()
+    summary["lower"], summary["upper"] = summary["pearson"] - 0.04, summary["pearson"] + 0.03
+    summary["pearson_predictable"], summary["n_predictable"], summary["margin_depth"] = 0.3, 4.5, np.nan
+    return SimpleNamespace(sections=sections, summary=summary)
+
+
+@pytest.fixture
 def slices_result(domains_result):
     """`domains_result` with what tl.integrate and tl.align write: slices "A" and "B" meet, and share all domains."""
     import pandas as pd

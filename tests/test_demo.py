@@ -13,7 +13,7 @@ import spotweave.tl
 from spotweave._demo import genes_to_show
 from spotweave.cli import main
 
-PICTURES = "before_after denoised spatial_genes gene_modules imputed composition integrated"
+PICTURES = "before_after denoised spatial_genes gene_modules imputed composition integrated predicted"
 
 
 def test_pictures_scores_and_report(capsys, tmp_path, monkeypatch):
@@ -29,15 +29,20 @@ def test_pictures_scores_and_report(capsys, tmp_path, monkeypatch):
     out, err = capsys.readouterr()
     assert err == ""
     pictures = {f"{name}.png" for name in PICTURES.split()}
-    assert {p.name for p in (tmp_path / "demo").iterdir()} == {*pictures, "report.html", "tissue.h5ad"}
+    assert {p.name for p in (tmp_path / "demo").iterdir()} == {
+        *pictures,
+        "report.html",
+        "from_picture.html",
+        "tissue.h5ad",
+    }
     without, with_space = (float(v) for v in re.findall(r"^(?:without space|spotweave) +([\d.-]+)", out, re.MULTILINE))
     tissue = anndata.read_h5ad(tmp_path / "demo" / "tissue.h5ad")
     assert with_space == pytest.approx(spotweave.metrics.ari(tissue.obs["domain_true"], tissue.obs["domain"]), abs=1e-3)
     assert without == pytest.approx(spotweave.metrics.ari(tissue.obs["domain_true"], tissue.obs["no_space"]), abs=1e-3)
     assert with_space > without + 0.1
     assert all((tmp_path / "demo" / name).read_bytes()[:4] == b"\x89PNG" for name in pictures)
-    sections = re.findall(r'<section id="([^"]*)"', (tmp_path / "demo" / "report.html").read_text())
-    assert {"denoised", "spatial-genes", "proportions"} <= set(sections)
+    assert {"denoised", "spatial-genes", "proportions"} <= sections_of(tmp_path / "demo" / "report.html")
+    check_picture(out, tmp_path / "demo" / "from_picture.html")
     kinds = r"^  (?:measured|denoised|predicted) +([\d.]+)$"
     measured, denoised, outside, predicted = (float(v) for v in re.findall(kinds, out, re.MULTILINE))
     assert measured == pytest.approx(mean_correlation(tissue, tissue.X.toarray()), abs=1e-3)
@@ -59,6 +64,19 @@ def test_pictures_scores_and_report(capsys, tmp_path, monkeypatch):
     grouped = tissue.var.loc[tissue.var["spatial_true"] & tissue.var["gene_module"].notna()]
     assert ari == pytest.approx(adjusted_rand_score(grouped["module_true"], grouped["gene_module"]), abs=0.006)
     assert ari > 0.3
+
+
+def sections_of(path):
+    """Names of the sections of a page."""
+    return set(re.findall(r'<section id="([^"]*)"', path.read_text()))
+
+
+def check_picture(out, page):
+    """Genes that follow what is stained are predicted, the others hardly."""
+    assert "histology" in sections_of(page)
+    kinds = r"^  (?:follow what is stained|do not) +([\d.-]+)  \(\d+ genes\)$"
+    follow, others = (float(v) for v in re.findall(kinds, out, re.MULTILINE))
+    assert follow > 0.1 > others + 0.03
 
 
 def check_shares(out, tissue):

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from . import _keys as keys
 from ._check import fail
+from ._demo_histology import FromPicture, from_picture, read_picture
 from ._demo_slices import bring_together, in_common
 
 if TYPE_CHECKING:
@@ -54,27 +55,35 @@ def run(folder: Path, *, n_obs: int, rng: int, say: Callable[[str], None]) -> No
     clock.lap(f"found the cell types in each spot from {_CELLS:,} other cells (tl.deconvolve)")
     slices = bring_together(rng=rng)
     clock.lap("aligned and integrated two slices, found domains of both (tl.align, tl.integrate, tl.domains)")
-    say("")
-    say(scores.round(3).to_string())
-    for lines in (likeness(adata), discoveries(adata), foresight(imputed, adata), contents(adata), in_common(slices)):
-        say("")
-        for line in lines:
-            say(line)
-    say("")
-    pictures = _draw(folder, adata, imputed, slices, scores)
+    seen = read_picture(rng=rng)
+    clock.lap("predicted a patient's expression from the stained picture (pp.tile_features, tl.Histology)")
+    parts = (likeness(adata), discoveries(adata), foresight(imputed, adata), contents(adata), in_common(slices))
+    _tell(say, [scores.round(3).to_string()], *parts, from_picture(seen))
+    pictures = _draw(folder, adata, imputed, slices, seen, scores)
     markers = tl.domain_markers(adata)
     report(adata, folder / "report.html", title="spotweave demo", truth=_TRUTH, markers=markers)
+    report(seen.predicted, folder / "from_picture.html", title="spotweave demo: expression from the picture")
     io.write(adata, folder / "tissue.h5ad")
     clock.lap("wrote pictures, report and data")
-    for name in (*pictures, "report.html", "tissue.h5ad"):
+    for name in (*pictures, "report.html", "from_picture.html", "tissue.h5ad"):
         say(f"  {folder / name}")
 
 
-def _draw(folder: Path, adata: "AnnData", imputed: "AnnData", slices: "AnnData", scores: pd.DataFrame) -> list[str]:
+def _tell(say: Callable[[str], None], *parts: list[str]) -> None:
+    """Say parts of several lines, set apart."""
+    say("")
+    for part in parts:
+        say("\n".join([*part, ""]))
+
+
+def _draw(
+    folder: Path, adata: "AnnData", imputed: "AnnData", slices: "AnnData", seen: FromPicture, scores: pd.DataFrame
+) -> list[str]:
     """Write the pictures and return their names."""
     from . import pl
     from ._whole import write_whole
     from .pl._figure import to_png
+    from .pl._predicted_values import best_predicted
 
     domains = pl.before_after(adata, _BEFORE, _AFTER, truth=_TRUTH)
     named = ["truth", *(f"{name} (ARI {ari:.2f})" for name, ari in scores["ARI"].items())]
@@ -88,6 +97,7 @@ def _draw(folder: Path, adata: "AnnData", imputed: "AnnData", slices: "AnnData",
         "imputed.png": pl.imputed(imputed, measured=adata),
         "composition.png": pl.composition(adata, _AFTER),
         "integrated.png": pl.integrated(slices),
+        "predicted.png": pl.predicted(seen.predicted, seen.slide, best_predicted(seen.predicted, 2)),
     }
     for name, figure in pictures.items():
         write_whole(folder / name, to_png(figure))

@@ -20,6 +20,11 @@ PROPORTIONS = "proportions"  # obsm: shares of cell types of tl.deconvolve
 UNKNOWN = "unknown"  # column of these shares: cells that the reference lacks
 DECONVOLVE = "deconvolve"  # uns: parameters, table of types and scores of tl.deconvolve
 IMAGE_FEATURES = "X_image"  # obsm: features of tiles, of pp.tile_features; uns: parameters and scales
+HISTOLOGY = "histology"  # uns: what tl.Histology says of its predictions, in the AnnData that it returns
+HISTOLOGY_SCORES = "histology_scores"  # uns: table of tl.cross_validate_histology that a report is to show
+MEASURED = "measured"  # layers: measured expression beside predictions, in units of the target
+IMAGE_NOVELTY = "image_novelty"  # obs: how unlike the training tiles a tile is, 1 at the limit
+OUT_OF_DISTRIBUTION = "out_of_distribution"  # obs: novelty above 1
 SIMULATION = "simulation"  # uns: truth of a simulated tissue
 
 

@@ -64,6 +64,7 @@ PRIVATE = {  # parts
     "_report": "report",
     "_commands": "cli",
     "_demo": "cli",
+    "_demo_histology": "cli",
     "_demo_slices": "cli",
     "_info": "cli",
     "_gene_images": "pp",

@@ -16,6 +16,7 @@ from ._context import Context, Section
 from ._data import depth, summary
 from ._denoised import denoised
 from ._domains import agreement, choice, markers, tissue, training
+from ._histology import histology
 from ._imputed import imputed
 from ._proportions import proportions
 from ._render import asset, render
@@ -36,6 +37,7 @@ SECTIONS: list[Callable[[Context], Section | None]] = [
     spatial_genes,
     denoised,
     imputed,
+    histology,
     training,
     depth,
     parameters,
@@ -66,8 +68,9 @@ def report(
         training and parameters; with those of ``tl.spatial_genes``, ``tl.gene_embedding`` and ``tl.gene_modules`` the
         genes that vary in space, their modules on the tissue and their map; with those of ``tl.denoise`` maps of genes
         before and after, and what it did to all genes; with those of ``tl.deconvolve`` which cell types spots are made
-        of; of what ``tl.impute`` returned what it is worth, and maps; with
-        those of ``tl.integrate`` and ``tl.align`` how slices mix, which domains they share and how they lie.
+        of; of what ``tl.impute`` returned what it is worth, and maps; of what
+        ``tl.Histology.predict`` returned which genes can be believed, and maps (measured values beside them from
+        ``layers["measured"]``, a table of methods from ``uns["histology_scores"]``); with those of ``tl.integrate`` and ``tl.align`` how slices mix, which domains they share and how they lie.
     path
         Where to write; ends in ``.html``.
     title

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from .. import _keys as keys
 from .._check import InputError, check_counts
 from .._table import get_matrix, row_chunks
+from ..pl._predicted_values import slide_column
 from ..pl._results import matched_categories
 from ..pl._spatial import slide_rows
 from ..pl._values import Categories, categories, label_codes
@@ -61,8 +62,11 @@ class Context:
 
     @cached_property
     def slide_key(self) -> str | None:
-        """``obs`` column of the slides: the caller's, else that of the run; None when there is none."""
+        """``obs`` column of the slides: the caller's, else that of the run, else that predictions name; None when there is none."""
         key = self.library_key or self.params.get("library_key")
+        said = self.adata.uns.get(keys.HISTOLOGY)
+        if key is None and isinstance(said, Mapping):
+            key = slide_column(self.adata, said, None)
         return str(key) if key is not None and str(key) in self.adata.obs else None
 
     @cached_property

@@ -12,6 +12,7 @@ from ..pl._markers import fit_marker
 from ..pl._results import DOUBT
 from ..pl._values import Categories
 from ._context import Context
+from ._histology_layers import histology_layers
 
 MAX_CELLS = 20_000
 _GAP = 0.08  # between slides, of a slide's side
@@ -74,6 +75,10 @@ def _arrange(context: Context, *, grow: float) -> tuple[np.ndarray, list[dict[st
 
 def _layers(context: Context, shown: np.ndarray) -> list[dict[str, Any]]:
     layers = [
+        _values(found.name, found.values[shown], found.limits, mpl.colormaps["viridis"], ".2f", digits=2)
+        for found in histology_layers(context)
+    ]
+    layers += [
         _labels(c, shown, name) for c, name in ((context.domains, context.key), (context.known, context.truth)) if c
     ]
     if context.confidence is not None:
@@ -103,7 +108,9 @@ def _labels(values: Categories, shown: np.ndarray, name: str | None) -> dict[str
     }
 
 
-def _values(name: str, values: np.ndarray, limits: tuple[float, float], cmap: Colormap, form: str) -> dict[str, Any]:
+def _values(
+    name: str, values: np.ndarray, limits: tuple[float, float], cmap: Colormap, form: str, *, digits: int | None = None
+) -> dict[str, Any]:
     scaled = np.clip((values - limits[0]) / (limits[1] - limits[0]), 0, 1)
     return {
         "name": name,
@@ -112,6 +119,7 @@ def _values(name: str, values: np.ndarray, limits: tuple[float, float], cmap: Co
         "low": f"{limits[0]:{form}}",
         "high": f"{limits[1]:{form}}",
         "limits": list(limits),
+        "digits": digits,
         "colors": [to_hex(c) for c in cmap(np.linspace(0, 1, 32))],
     }
 

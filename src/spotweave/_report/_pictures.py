@@ -14,11 +14,15 @@ _COLORS = 256  # a map has one colour scale: a palette holds it, in a third of t
 _DPI = 130  # sharp at the width of the page
 
 
-def picture(figure: Figure, *, alt: str) -> Markup:
-    """Return the figure as an ``img`` whose bytes are inside; `alt` says what it shows."""
+def picture(figure: Figure, *, alt: str, rare: bool = False) -> Markup:
+    """Return the figure as an ``img`` whose bytes are inside; `alt` says what it shows.
+
+    With `rare` the palette covers all colours that occur, however few pixels they have: rings on a photograph.
+    """
     drawn = Image.fromarray(_pixels(figure)).convert("RGB")
     buffer = io.BytesIO()
-    drawn.quantize(_COLORS, dither=Image.Dither.NONE).save(buffer, format="png")
+    method = Image.Quantize.MAXCOVERAGE if rare else Image.Quantize.MEDIANCUT
+    drawn.quantize(_COLORS, method=method, dither=Image.Dither.NONE).save(buffer, format="png")
     data = b64encode(buffer.getvalue()).decode()
     size = f'width="{drawn.width * 100 // _DPI}" height="{drawn.height * 100 // _DPI}"'
     return Markup(

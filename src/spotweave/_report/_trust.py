@@ -40,8 +40,8 @@ def trust(context: Context) -> Section | None:
 
 
 def _came_along(context: Context) -> bool:
-    """Labels of the cells in a table of imputed genes, without the run that found them: that is told elsewhere."""
-    return keys.IMPUTED in context.adata.uns and not context.result
+    """Labels of the cells in a table of imputed or predicted genes, without the run that found them: that is told elsewhere."""
+    return bool({keys.IMPUTED, keys.HISTOLOGY} & set(context.adata.uns)) and not context.result
 
 
 def _converged(context: Context) -> Check:

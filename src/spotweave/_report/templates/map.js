@@ -15,7 +15,8 @@
     const code = layer.codes[i], [low, high] = layer.limits || [0, 1];
     if (layer.kind === "labels") return code === MISSING ? "missing" : layer.names[code];
     const value = low + code / 255 * (high - low);
-    return (code === 255 && high > 1 ? "≥ " : "") + (high <= 1 ? value.toFixed(2) : Math.round(value).toLocaleString("en"));
+    const digits = layer.digits ?? (high <= 1 ? 2 : 0);
+    return (code === 255 && high > 1 ? "≥ " : "") + (digits ? value.toFixed(digits) : Math.round(value).toLocaleString("en"));
   }
 
   function makeView(root) {
