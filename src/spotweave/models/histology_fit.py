@@ -65,9 +65,7 @@ def fit_histology_net(
         When no section has two spots.
     """
     if len(section) == 0 or np.bincount(section).max() < 2:
-        raise fail(
-            "a section of at least 2 spots to train on", f"{len(section)} sections of one", "Drop such sections."
-        )
+        raise fail("a section of at least 2 spots to train on", "only sections of one", "Drop these, or add others.")
     with seeded(rng):
         net = HistologyNet(image.x.shape[1], expression.x.shape[1], programs.shape[1], params).to(device)
         sides = on(image, device), on(expression, device)

@@ -91,9 +91,7 @@ def fit_neighbors(training: Training) -> Fitted:
 def _bank(training: Training, axes: np.ndarray, queries: np.ndarray, rows: np.ndarray, k: int) -> Neighbors:
     codes, section = np.unique(training.tissue.section[rows], return_inverse=True)
     values = training.target[rows]
-    means = np.stack(
-        [np.asarray(values[section == s].mean(axis=0, dtype=np.float64)).ravel() for s in range(len(codes))]
-    )
+    means = (np.arange(len(codes))[:, None] == section).astype(float) @ values / np.bincount(section)[:, None]
     return Neighbors(axes, queries[rows], values, means, section, k)
 
 

@@ -8,6 +8,7 @@ import torch
 from ..core.histology.retrieval import Retrieved, retrieve, shares
 from ..core.histology.shrink import stacking_weights
 from ..core.histology.tissue import Tissue
+from ..core.train import seeded
 from .histology import HistologyNet, Side
 from .histology_fit import Towers, embed, fit_histology_net, head
 from .histology_linear import LinearPrograms, regress_programs
@@ -67,7 +68,8 @@ def network_from_state(
 ) -> Network:
     """Restore what `Network.state` kept, on a device."""
     t = state["programs"].shape[1]
-    net = HistologyNet(state["axes"].shape[1], t, t, params)
+    with seeded(np.random.default_rng(0)):  # weights that are replaced at once need no number of the caller's
+        net = HistologyNet(state["axes"].shape[1], t, t, params)
     net.load_state_dict({k.removeprefix("net."): torch.as_tensor(v) for k, v in state.items() if k.startswith("net.")})
     inputs = Inputs(state["axes"], state["spread"])
     return Network(

@@ -55,7 +55,7 @@ def expression_programs(target: sp.csr_matrix, section: np.ndarray, *, n_program
     scores = np.asarray(target @ loadings)
     for k, rows in enumerate(blocks):
         scores[rows] -= means[k] @ loadings
-    return Programs(loadings, scores, np.asarray(target.mean(axis=0, dtype=np.float64)).ravel())
+    return Programs(loadings, scores, np.ones(n) @ target / n)
 
 
 def _signed(loadings: np.ndarray) -> np.ndarray:

@@ -9,7 +9,8 @@ def stacking_weights(held_out: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
     For each target :math:`t` minimises :math:`\|y_t - \sum_p w_{pt} \hat y_{pt}\|^2` over :math:`w \geq 0`,
     :math:`\sum_p w_{pt} \leq 1` (stacked regression, Breiman 1996, Machine Learning 24:49). The bound keeps a
-    prediction from being blown up, and a target that no predictor can tell gets weights near 0, hence its mean.
+    prediction from being blown up. A target that no predictor can tell is predicted near its mean: what departs far
+    from it gets a weight near 0. (What hardly departs may get any weight: weights are no evidence.)
 
     Parameters
     ----------
