@@ -39,6 +39,7 @@ def rows() -> pd.DataFrame:
     for section, base in (("B4", 0.1), ("C2", 0.2), ("C3", 0.4)):
         found += [row("her2st_sections", "top50", "ridge", section, base)]
         found += [row("her2st_sections", "top50", "mean", section, 0.0, n_predictable=0)]
+        found += [row("her2st_sections", "top50", "depth", section, 0.9)]
         found += [
             row("her2st_sections", "top50", "network", section, base + d, seed=seed, fit_cpu_s=50.0)
             for seed, d in enumerate((0.02, 0.04))
@@ -55,10 +56,11 @@ def test_methods(rows):
     assert cells(methods, "`network`")[:2] == ["**0.263 ± 0.014**", span]
     assert cells(methods, "`network`")[2:] == ["**0.253**", "**0.132**", "**0.085**", "**0.363**", "4", "50"]
     assert cells(methods, "`ridge`")[0] == "0.233"
+    assert cells(methods, "`depth`")[0] == "0.900", "an oracle is not the best method"
     assert cells(methods, "`mean`") == ["0.000", "0.000 to 0.000", "-0.010", "0.000", "0.000", "0.100", "0", "7"]
-    assert cells(margins, "method") == ["- mean", "- ridge", "- network"]
-    assert cells(margins, "`network`")[1:] == ["**+0.030 (+0.030 to +0.030)**", ""]
-    assert cells(margins, "`ridge`")[2] == "-0.030 (-0.030 to -0.030)"
+    assert cells(margins, "method") == ["- mean", "- depth", "- ridge", "- network"]
+    assert cells(margins, "`network`")[2:] == ["**+0.030 (+0.030 to +0.030)**", ""]
+    assert cells(margins, "`ridge`")[3] == "-0.030 (-0.030 to -0.030)"
     assert "3 sections of 2 patients, 135 spots; 0.500 um per pixel." in page
     assert "her_hvg_cut_1000.npy" in page
 

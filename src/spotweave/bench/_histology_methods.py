@@ -8,8 +8,9 @@ Settings = Mapping[str, Any]
 MEAN, DEPTH, RIDGE = "mean", "depth", "ridge"
 NETWORKS = ("bleep", "mclstexp", "network")
 """Those that draw random numbers."""
+BLIND = (MEAN, DEPTH)
+"""See no image: the training mean, and a line in the true log total counts of a spot."""
 METHODS: dict[str, Settings] = {name: {"method": name} for name in (MEAN, DEPTH, RIDGE, "knn", "programs", *NETWORKS)}
-"""`MEAN` and `DEPTH` see no image: the training mean, and a line in the true log total counts of a spot."""
 GROUPS = {
     "all": list(METHODS),
     "closed": [name for name in METHODS if name not in NETWORKS],

@@ -15,14 +15,16 @@ from ._histology_tables import margin_rows, method_rows
 from ._host import host
 
 SAID = (
-    "Expression predicted from the picture of sections that were held out. Correlation of each gene over the spots of a "
-    "section, mean over genes, then over sections; ± standard deviation over seeds; 95 % intervals by bootstrap over "
-    "patients and then their sections where patients are held out, else over sections. R2 against the training mean of each gene. "
-    "`mean`: that mean everywhere, whose correlation is 0 by definition; `depth`: an oracle that no picture can be, a line "
-    "in the log of the true total counts of each spot. Neither sees a picture. Target `log_normalized`: counts of a spot "
-    "divided by those of all its genes; the legacy targets are there to stand beside published figures alone. Margins: "
-    "method of the line minus method of the column on the same sections, bold where the interval lies above 0. CPU "
-    "seconds of all folds. Predictable genes: those of which the training sections could show that the picture tells.\n"
+    "Expression predicted from the picture of sections that were held out. Correlation of each gene over the spots "
+    "of a section, mean over genes, then over sections; ± standard deviation over seeds; 95 % intervals by "
+    "bootstrap over patients and then their sections where patients are held out, else over sections; they are too "
+    "narrow where patients are few. R2 against the training mean of each gene. `mean`: that mean everywhere, whose "
+    "correlation is 0 by definition; `depth`: an oracle that no picture can be, a line in the log of the true total "
+    "counts of each spot. Neither sees a picture; bold is the best of those that do. Target `log_normalized`: "
+    "counts of a spot divided by those of all its genes; the legacy targets are there to stand beside published "
+    "figures alone. Margins: method of the line minus method of the column on the same sections, bold where the "
+    "interval lies above 0. CPU seconds of all folds. Predictable genes: those of which the training sections could "
+    "show that the picture tells.\n"
 )
 HELD_OUT = {
     "group": "Each patient held out.",

@@ -10,6 +10,7 @@ from ..metrics import BootstrapMean, bootstrap_mean, paired_margin
 from . import _summary as summary
 from ._denoise_tables import leaders
 from ._domains_page import signed
+from ._histology_methods import BLIND
 from ._markdown import mean_sd, number, seconds, table
 
 COLUMNS = {
@@ -22,13 +23,14 @@ COLUMNS = {
 
 
 def method_rows(rows: pd.DataFrame, methods: Sequence[str]) -> str:
-    """Means over sections of each score, the best of a column in bold, with spread and interval of the first.
+    """Means over sections of each score, with spread and interval of the first; bold: best that sees the picture.
 
     `rows` are of one split, panel and target.
     """
     wide = {column: section_means(rows, column) for column in COLUMNS}
     means = {column: {method: float(wide[column][method].mean()) for method in methods} for column in COLUMNS}
-    best = {column: leaders(values, "high") for column, values in means.items()}
+    seeing = [method for method in methods if method not in BLIND]
+    best = {column: leaders({m: values[m] for m in seeing}, "high") for column, values in means.items()}
     called = rows.groupby("method")["n_predictable"].mean()
     cpu = summary.costs(rows)["fit_cpu_s"].groupby("method").mean()
     lines = []
