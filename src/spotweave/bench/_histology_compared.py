@@ -13,17 +13,17 @@ from ._histology_tables import section_means
 from ._markdown import number, table
 
 SAID_FLOORS = (
-    "Mean correlation that 233 colour and texture features reach by the plainest means on these sections, measured apart "
-    "from this package; ours: the method named after the stroke; best: of all that see the picture. The floor's "
+    "Mean correlation that 233 colour and texture features reach by the plainest means on these sections, measured "
+    "apart from this package; ours: the method named after the stroke; best: of all that see the picture. The floor's "
     "50 genes were chosen by another rule, so that the last row compares genes as well.\n"
 )
 SAID_PUBLISHED = (
-    f"Median over the 785 genes, `{LEGACY[0]}`, each section held out. Published models were trained on 31 sections with "
-    "deep encoders, ours on the others of the table. `depth` is no model.\n"
+    f"Median over the 785 genes, `{LEGACY[0]}`, each section held out. Published models were trained on 31 sections "
+    "with deep encoders, ours on the others of the table. `depth` is no model.\n"
 )
 SAID_DETECTION = (
-    "Share of genes called predictable by the training sections, of those whose expression follows cell types (which the "
-    "picture shows) and of all others (false calls); false: share of others among all that were called.\n"
+    "Share of genes called predictable by the training sections, of those whose expression follows cell types (which "
+    "the picture shows) and of all others (false calls); false: share of others among all that were called.\n"
 )
 
 
