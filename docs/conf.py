@@ -59,6 +59,8 @@ RESULTS = {
     "align": "spotweave bench align",
     "deconvolve": "spotweave bench deconvolve",
     "deconvolve_scaling": "spotweave bench deconvolve-scaling",
+    "histology": "spotweave bench histology",
+    "histology_scaling": "spotweave bench histology-scaling",
 }
 
 

@@ -138,6 +138,20 @@ def draw_deconvolved():
     save_side_by_side((sw.pl.proportions(adata), maps), FOLDER / "deconvolved.png")
 
 
+def draw_predicted():
+    """A gene on a patient's section whose counts were not used: measured, predicted, and the picture."""
+    cohort = sw.datasets.simulate_cohort(
+        4, n_sections=1, n_obs=400, n_genes=150, library_size=3_000, stain_effect=0.1, um_per_px=2.0, rng=0
+    )
+    sw.pp.tile_features(cohort, library_key="section", um_per_px=1.0, scales=(1.0, 2.0), cache_dir=None)
+    new = (cohort.obs["patient"] == "P4").to_numpy()
+    slide = cohort[new].copy()
+    model = sw.tl.Histology("programs").fit(cohort[~new].copy(), library_key="section")
+    predicted = model.predict(slide, library_key="section")
+    gene = predicted.var["held_out_pearson"].where(predicted.var["predictable"]).idxmax()
+    save(sw.pl.predicted(predicted, slide, gene), FOLDER / "predicted.png", rare=True)
+
+
 def save_side_by_side(figures, path):
     """Paste pictures of figures beside each other, at the height of the lowest."""
     pictures = [Image.open(drawn(figure, dpi=110)).convert("RGB") for figure in figures]
@@ -149,9 +163,9 @@ def save_side_by_side(figures, path):
     save_small(whole, path)
 
 
-def save(figure, path):
+def save(figure, path, *, rare=False):
     """Write a figure as a small PNG."""
-    save_small(Image.open(drawn(figure)).convert("RGB"), path)
+    save_small(Image.open(drawn(figure)).convert("RGB"), path, rare=rare)
 
 
 def drawn(figure, *, dpi=150):
@@ -161,9 +175,10 @@ def drawn(figure, *, dpi=150):
     return buffer
 
 
-def save_small(picture, path):
-    """Write a PNG: 128 colours are enough for flat areas and grey text."""
-    picture.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+def save_small(picture, path, *, rare=False):
+    """Write a PNG: 128 colours are enough for flat areas and grey text; for a photograph 256, rare ones among them."""
+    colors, method = (256, Image.Quantize.MAXCOVERAGE) if rare else (128, Image.Quantize.MEDIANCUT)
+    picture.quantize(colors, method=method, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 if __name__ == "__main__":
@@ -175,3 +190,4 @@ if __name__ == "__main__":
     draw_genes()
     draw_imputed()
     draw_deconvolved()
+    draw_predicted()
