@@ -31,6 +31,14 @@ class Fold(NamedTuple):
     known: bool
     """May patients be on both sides?"""
 
+    @property
+    def learned_from(self) -> list[Section]:
+        """Training sections, grouped as what is left out.
+
+        Inner folds have to ask what the outer one asks: for another section of known patients, sections are left out.
+        """
+        return [section._replace(group=section.name) for section in self.train] if self.known else self.train
+
 
 class Ready(NamedTuple):
     """A fitted method."""
@@ -78,7 +86,8 @@ def score_fold(
     if not fold.known:
         check_disjoint({section.group for section in fold.train}, {section.group for section in fold.test})
     model = make(MEAN, genes)  # the first to be fitted, so that it is the one to choose the panel
-    mean = _fit(model, fold.train)
+    train = fold.learned_from
+    mean = _fit(model, train)
     panel = [str(gene) for gene in mean.genes.index]
     truths = [section_truth(section, panel, model.target) for section in fold.test]
     found = []
@@ -86,7 +95,7 @@ def score_fold(
         if method == DEPTH:
             ready = fit_depth(fold.train, mean.genes, model.target)
         else:
-            ready = mean if method == MEAN else _fit(make(method, panel), fold.train)
+            ready = mean if method == MEAN else _fit(make(method, panel), train)
         share = ready.seconds / len(fold.test)
         for section, truth in zip(fold.test, truths, strict=True):
             start = time.perf_counter()
