@@ -331,3 +331,20 @@ def test_features_of_two_encoders_are_refused(cohort):
         part.uns["X_image"] = {"identity": f"encoder {k}"}
     with pytest.raises(InputError, match="one encoder"):
         validate(parts, methods=[], n_top=11)
+
+
+@pytest.mark.parametrize(("split", "groups"), [("section", {"P1_1", "P2_1", "P2_2"}), ("group", {"P1", "P2"})])
+@pytest.mark.filterwarnings("ignore:`split='section'` trains")
+def test_inner_folds_ask_what_the_outer_fold_asks(cohort, monkeypatch, split, groups):
+    cohort = cohort[cohort.obs["section"].isin(["P1_1", "P2_1", "P2_2"])].copy()
+    asked: set[str] = set()
+    fit = Histology.fit_sections
+
+    def spy(self, sections, feature_key="X_image"):
+        asked.update(section.group for section in sections)
+        return fit(self, sections, feature_key)
+
+    monkeypatch.setattr(Histology, "fit_sections", spy)
+    report = validate(cohort, methods=["ridge"], split=split, **QUICK).report
+    assert asked == groups
+    assert {fold["inner_kind"] for fold in report["folds"]} <= {"section", "strip"}

@@ -107,7 +107,8 @@ def score_fold(
             frame = pd.DataFrame(predicted, index=section.spots, columns=ready.genes.index) if keep else None
             found.append(scored._replace(predicted=frame))
         logger.info("cross_validate_histology: %r held out, %s in %.1f s", fold.name, method, ready.seconds)
-    return found, _report(fold, panel, model.inner_kind_)
+    kind = "section" if fold.known and model.inner_kind_ == "group" else model.inner_kind_
+    return found, _report(fold, panel, kind)
 
 
 def fit_depth(train: Sequence[Section], genes: pd.DataFrame, target: str) -> Ready:
