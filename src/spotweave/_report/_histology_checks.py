@@ -66,7 +66,8 @@ def _strange(context: Context) -> Check | None:
         return None
     share = float(context.adata.obs[keys.OUT_OF_DISTRIBUTION].to_numpy(dtype=bool).mean())
     claim = f"{share:.1%} of the spots are unlike any training tile"
-    return Check("warn" if share > _STRANGE else "good", claim, "They are ringed on the maps; by chance it is 1%.")
+    reason = "They are ringed on the maps; by chance it is 1%." if share else ""
+    return Check("warn" if share > _STRANGE else "good", claim, reason)
 
 
 def signed(value: float, digits: int = 2) -> str:
