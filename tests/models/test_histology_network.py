@@ -13,6 +13,7 @@ from spotweave.models import histology_fit
 from spotweave.models.histology_methods import NETWORKS
 from spotweave.models.histology_network import fit_network, network_from_state
 from spotweave.models.histology_params import HistologyParams
+from spotweave.models.histology_sides import make_side
 from spotweave.models.histology_training import Training, centred
 
 N, D, G = 240, 5, 14
@@ -89,6 +90,20 @@ def test_retrieval_alone_is_the_average_of_the_retrieved(training):
     np.testing.assert_allclose(answer.parts, expected, atol=1e-9)
 
 
+def test_the_head_answers_in_units_of_the_programs(training):
+    found = fitted(training, replace(QUICK, predict="head", linear=False, contrast_weight=0.0))
+    net, inputs = found.predictor.towers.net, found.predictor.inputs
+    x = inputs.image(training.tissue)
+    assert np.sqrt((x**2).mean()) == pytest.approx(1, rel=1e-4)
+    scores = found.predictor.programs
+    np.testing.assert_allclose(inputs.spread, scores.std(axis=0), rtol=1e-6)
+    side = make_side(x, training.tissue.xy, training.tissue.section, n_neighs=8, rng=np.random.default_rng(0))
+    with torch.no_grad():
+        told = net.head(net.image(side, torch.arange(N))).numpy() * scores.std(axis=0)
+    expected = told * found.predictor.weights[1]
+    np.testing.assert_allclose(found.predictor(training.tissue).parts, expected, atol=1e-4)
+
+
 def test_one_seed_is_one_model_on_any_number_of_threads(training, quick):
     state, threads = torch.random.get_rng_state(), torch.get_num_threads()
     other = 1 if threads > 1 else 2
@@ -131,14 +146,6 @@ def test_held_out_answers_come_of_towers_that_lack_the_fold(training, monkeypatc
     monkeypatch.setattr(histology_fit, "fit_until", spy)
     fitted(training)
     assert [len(rows) for rows in seen] == [160, 160, 160, 240]
-
-
-def test_a_minibatch_is_of_one_section(rng):
-    section = np.array([0] * 23 + [1] * 7 + [2] + [3] * 2)
-    parts = list(histology_fit._minibatches(section, 5, rng))
-    assert all(len(set(section[rows].tolist())) == 1 for rows in parts)
-    assert max(map(len, parts)) <= 5
-    assert sorted(np.concatenate(parts).tolist()) == [*range(30), 31, 32], "but for the lone spot"
 
 
 def test_types_serve_and_are_asked_for_by_row(training):

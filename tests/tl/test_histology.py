@@ -7,10 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from spotweave import InputError, tl
+from spotweave.core.histology.novelty import learn_novelty
+from spotweave.core.histology.tissue import make_tissue
 from spotweave.models.histology_methods import METHODS, NETWORKS
+from spotweave.tl import _histology
 
 SMALL: dict[str, Any] = {"width": 8, "n_heads": 2, "n_steps": 5, "n_programs": 4}
 
@@ -97,6 +100,31 @@ def test_one_seed_is_one_model_on_any_number_of_threads(train, test, method):
     np.testing.assert_array_equal(results[0][0].X, results[1][0].X)
     pd.testing.assert_frame_equal(results[0][1], results[1][1])
     np.testing.assert_array_equal(results[0][0].obs["image_novelty"], results[1][0].obs["image_novelty"])
+
+
+def test_closed_forms_and_evidence_are_computed_on_one_thread(train, monkeypatch):
+    seen = []
+
+    def spy(real):
+        def call(*args, **options):
+            seen.append({pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"})
+            return real(*args, **options)
+
+        return call
+
+    for name in ("fit_method", "learn_novelty", "gene_table"):
+        monkeypatch.setattr(_histology, name, spy(getattr(_histology, name)))
+    with threadpool_limits(2):
+        make().fit(train, library_key="section")
+    assert seen == [{1}] * 3
+
+
+def test_tiles_are_compared_with_those_of_other_patients(train, programs):
+    raw, section = train.obsm["X_image"], pd.factorize(train.obs["section"])[0]
+    features = make_tissue(raw, section, train.obsm["spatial"]).features
+    expected = learn_novelty(features, raw, section, section, np.random.default_rng(0))
+    assert programs.novelty_.limit == pytest.approx(expected.limit)
+    assert programs.novelty_.shift == pytest.approx(expected.shift)
 
 
 def test_fitting_twice_with_a_seed_is_the_same_and_with_a_generator_not(train, test):
