@@ -5,8 +5,8 @@ import scipy.sparse as sp
 
 from spotweave.core.histology.tissue import make_tissue
 from spotweave.models import histology_training as module
-from spotweave.models.histology_linear import Linear
-from spotweave.models.histology_training import Fitted, Training, centred, inner_splits, mean_expression
+from spotweave.models.histology_linear import Linear, fit_programs
+from spotweave.models.histology_training import Fitted, Training, centred, held_out_genes, inner_splits, mean_expression
 
 N, G = 13, 5
 
@@ -51,3 +51,22 @@ def test_means_of_many_spots_are_not_added_up_in_single_precision(rng):
     n = 300_000
     many = Training(training(rng).tissue, sp.csr_matrix(np.full((n, 1), 5.1, np.float32)), np.zeros(n))
     np.testing.assert_allclose(mean_expression(many), np.float32(5.1), rtol=1e-9)
+
+
+def test_held_out_genes_do_not_know_the_noise_of_their_fold(rng):
+    """Programs' loadings on noise genes agree with the rows they were made of, held out or not."""
+    n, g = 120, 200
+    signal = rng.normal(size=n)
+    Y = rng.normal(size=(n, g))
+    Y[:, 0] = 5 * signal
+    section = np.repeat([0, 1], n // 2)
+    tissue = make_tissue(np.stack([signal, rng.normal(size=n)], axis=1), section, rng.random((n, 2)))
+    training = Training(tissue, sp.csr_matrix(Y.astype(np.float32)), section)
+    fitted = fit_programs(training, n_programs=1)
+    rows = np.arange(n)
+    truth = centred(training)[:, 1:]
+    agreement = lambda told: ((told[:, 1:] - fitted.mean[1:]) * truth).sum(axis=0).mean()
+    naive, honest = agreement(fitted.genes(fitted.held_out)), agreement(held_out_genes(fitted, training, rows))
+    assert abs(honest) < 0.2 * naive
+    told = held_out_genes(fitted, training, rows)
+    assert np.corrcoef(told[:, 0], Y[:, 0])[0, 1] > 0.9

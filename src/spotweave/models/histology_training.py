@@ -76,9 +76,29 @@ def mean_expression(training: Training) -> np.ndarray:
     return np.ones(n) @ training.target / n  # the matrix's own mean would add up in float32
 
 
-def centred(training: Training) -> np.ndarray:
-    """Expression less the mean of its section ``[n, g]``, dense: a panel, not all genes."""
-    Y = training.target.toarray().astype(np.float64)
-    for rows in library_blocks(len(Y), training.tissue.section):
-        Y[rows] -= Y[rows].mean(axis=0)
+def centred(training: Training, rows: np.ndarray | None = None) -> np.ndarray:
+    """Expression less the mean of its section ``[n, g]``, dense: a panel, not all genes; of some rows when given."""
+    rows = np.arange(len(training.fold)) if rows is None else rows
+    Y = training.target[rows].toarray().astype(np.float64)
+    for own in library_blocks(len(Y), training.tissue.section[rows]):
+        Y[own] -= Y[own].mean(axis=0)
     return Y
+
+
+def held_out_genes(fitted: Fitted, training: Training, rows: np.ndarray) -> np.ndarray:
+    """Expression of training rows ``[len(rows), g]`` by models, and programs' loadings, that lacked their fold.
+
+    Loadings of programs are of all rows, those held out too: a gene that is noise has its sign in a program from rows
+    that it would then be judged on. Each fold is therefore given loadings of its own, by regression of expression on
+    the programs' scores in the other folds.
+    """
+    parts = fitted.held_out[rows]
+    if fitted.decode is None:
+        return fitted.genes(parts)
+    Y = centred(training, rows)
+    scores = Y @ fitted.decode.T  # loadings are orthonormal
+    found = np.empty(Y.shape, dtype=np.float32)
+    for stay, out in inner_splits(training.fold[rows]):
+        loadings = np.linalg.lstsq(scores[stay], Y[stay], rcond=1e-9)[0]
+        found[out] = fitted.mean + parts[out] @ loadings
+    return found

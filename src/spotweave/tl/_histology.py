@@ -18,7 +18,7 @@ from ..models.histology_params import HistologyParams
 from ..models.histology_training import Fitted, Training
 from . import _histology_files as files
 from ._histology_genes import gene_table
-from ._histology_panel import panel_genes, panel_target
+from ._histology_panel import panel_counts, panel_genes, panel_target
 from ._histology_predict import predict_table
 from ._sections import Reading, Section, codes_of, read_sections, stack_types
 
@@ -70,8 +70,8 @@ class Histology:
     genes_ : DataFrame
         Index: genes of the panel. ``mean`` in training; ``held_out_pearson`` and ``held_out_r2`` on training spots
         whose patient (section, strip: see `inner_kind_`) was left out; ``p``, ``q`` of a test that prediction follows
-        truth beyond what depth explains of both; ``predictable``: q < 0.05. Of other genes the image tells nothing that
-        could be shown, and they are predicted near their mean.
+        truth beyond what depth makes of both; ``predictable``: q < 0.05 and, beyond depth, a correlation of at least
+        0.1. Of other genes the image tells nothing that could be shown, and they are predicted near their mean.
     chosen_ : dict
         What was chosen on inner folds.
     inner_kind_ : str
@@ -176,7 +176,7 @@ class Histology:
                 self.method, training, self.params, rng=rng, device=resolve_device(self.device), progress=self.progress
             )
             self.novelty_: Novelty = learn_novelty(tissue.features, raw, codes, inner.fold, rng)
-            self.genes_ = gene_table(genes, training, fitted, np.concatenate([s.totals for s in sections]), rng)
+            self.genes_ = gene_table(genes, training, fitted, *panel_counts(sections, genes), rng)
         self.fitted_: Fitted = fitted
         self.chosen_, self.inner_kind_, self.feature_key_ = fitted.chosen, inner.kind, feature_key
         self.features_, self.with_types_ = note or {}, training.types is not None

@@ -45,8 +45,13 @@ def panel_genes(sections: Sequence[Section], genes: list[str] | None, n_top: int
     return genes
 
 
-def panel_target(sections: Sequence[Section], genes: list[str], kind: str) -> sp.csr_matrix:
-    """Expression of the panel in all sections, one below the other ``[n, g]``; see `expression_target`."""
+def panel_counts(sections: Sequence[Section], genes: list[str]) -> tuple[sp.csr_matrix, np.ndarray]:
+    """Counts of the panel in all sections, one below the other ``[n, g]``, and of all genes of each spot ``[n]``."""
     counts = sp.vstack([section.panel(genes) for section in sections], format="csr")
-    totals = np.concatenate([section.totals for section in sections])
+    return counts, np.concatenate([section.totals for section in sections])
+
+
+def panel_target(sections: Sequence[Section], genes: list[str], kind: str) -> sp.csr_matrix:
+    """Expression of the panel in all sections ``[n, g]``; see `expression_target`."""
+    counts, totals = panel_counts(sections, genes)
     return expression_target(counts, totals, kind=kind, section=codes_of(sections))
