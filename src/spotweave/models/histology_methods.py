@@ -9,7 +9,6 @@ import numpy as np
 from .._check import check_choice, fail
 from .histology_linear import Linear, fit_mean, fit_programs, fit_ridge
 from .histology_neighbors import fit_neighbors, neighbors_from_state
-from .histology_network import fit_network, network_from_state
 from .histology_params import HistologyParams
 from .histology_training import Fitted, Predictor, Training
 
@@ -60,19 +59,25 @@ def fit_method(
     params: HistologyParams | None,
     *,
     rng: np.random.Generator,
-    device: Any = "cpu",
+    device: str = "cpu",
     progress: bool | None = None,
 ) -> Fitted:
-    """Fit one of `METHODS`."""
+    """Fit one of `METHODS`, a network on `device`."""
     if params is None:
         return CLOSED_FORM[method](training)
-    return fit_network(training, params, rng=rng, device=device, progress=progress)
+    from ..core.train import resolve_device  # torch is imported when it is needed, not before
+    from .histology_network import fit_network
+
+    return fit_network(training, params, rng=rng, device=resolve_device(device), progress=progress)
 
 
 def predictor_from_state(
-    method: str, state: dict[str, np.ndarray], params: HistologyParams | None, *, device: Any = "cpu"
+    method: str, state: dict[str, np.ndarray], params: HistologyParams | None, *, device: str = "cpu"
 ) -> Predictor:
     """Restore the predictor of one of `METHODS` from its arrays; a network is put on `device`."""
     if params is not None:
-        return network_from_state(state, params, device=device)
+        from ..core.train import resolve_device
+        from .histology_network import network_from_state
+
+        return network_from_state(state, params, device=resolve_device(device))
     return neighbors_from_state(state) if method == "knn" else Linear(**state)

@@ -12,7 +12,6 @@ from ..core.histology.folds import inner_folds
 from ..core.histology.novelty import Novelty, learn_novelty
 from ..core.histology.targets import TARGETS
 from ..core.histology.tissue import make_tissue
-from ..core.train import resolve_device
 from ..models.histology_methods import fit_method, settings_of
 from ..models.histology_params import HistologyParams
 from ..models.histology_training import Fitted, Training
@@ -172,9 +171,7 @@ class Histology:
         inner = inner_folds(codes, group, tissue.xy)
         training = Training(tissue, panel_target(sections, genes, self.target), inner.fold, stack_types(sections))
         with threadpool_limits(1, user_api="blas"):
-            fitted = fit_method(
-                self.method, training, self.params, rng=rng, device=resolve_device(self.device), progress=self.progress
-            )
+            fitted = fit_method(self.method, training, self.params, rng=rng, device=self.device, progress=self.progress)
             self.novelty_: Novelty = learn_novelty(tissue.features, raw, codes, inner.fold, rng)
             self.genes_ = gene_table(genes, training, fitted, *panel_counts(sections, genes), rng)
         self.fitted_: Fitted = fitted

@@ -16,7 +16,6 @@ import pandas as pd
 from .._check import InputError, fail, listing
 from .._table import get_table
 from ..core.histology.novelty import Novelty
-from ..core.train import resolve_device
 from ..models.histology_methods import predictor_from_state
 from ..models.histology_params import HistologyParams
 from ..models.histology_training import Fitted
@@ -128,7 +127,7 @@ def _restored(
     names = pd.Index(config["var_names"], name="gene")
     model.genes_ = pd.DataFrame({k: genes[k] for k in COLUMNS}, index=names)
     model.novelty_ = Novelty(**part("novelty"))
-    predictor = predictor_from_state(model.method, part("predictor"), params, device=resolve_device(device))
+    predictor = predictor_from_state(model.method, part("predictor"), params, device=device)
     fitted = part("fitted")
     model.fitted_ = Fitted(predictor, fitted["mean"], fitted.get("decode"), np.empty((0, 0)), config["chosen"])
     model.chosen_ = config["chosen"]
