@@ -216,7 +216,7 @@ def predicted_result(domains_result):
     predicted.obsm["retrieved"] = pd.DataFrame(
         bank[rng.integers(18, size=(154, 2))], index=predicted.obs_names, columns=["nearest_1", "nearest_2"]
     )
-    predicted.obsm["retrieved_weight"] = np.tile(np.float32([0.7, 0.2]), (154, 1))
+    predicted.obsm["retrieved_weight"] = np.tile(np.array([0.7, 0.2], np.float32), (154, 1))
     predicted.uns["histology"] = {
         "params": {"method": "network", "n_top": 6, "target": "log_normalized", "n_neighs": 8},
         "trained_on": ["T1", "T2:b"],
