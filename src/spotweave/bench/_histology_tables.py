@@ -39,7 +39,8 @@ def method_rows(rows: pd.DataFrame, methods: Sequence[str]) -> str:
         texts = [mean_sd(means[column][method], spread.get(column, math.nan)) for column in COLUMNS]
         cells = [f"**{t}**" if method in best[c] else t for c, t in zip(COLUMNS, texts, strict=True)]
         cells.insert(1, _interval(rows, wide["pearson"][method]))
-        lines.append([_name(method, wide["pearson"][method]), *cells, f"{called[method]:.0f}", seconds(cpu[method])])
+        number = "" if math.isnan(called[method]) else f"{called[method]:.0f}"
+        lines.append([_name(method, wide["pearson"][method]), *cells, number, seconds(cpu[method])])
     first, *others = COLUMNS.values()
     return table(["method", first, "95 %", *others, "predictable genes", "CPU s"], lines)
 
